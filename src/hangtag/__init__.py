@@ -1,0 +1,27 @@
+"""hangtag: look at fashion product photos and write their hang tags."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import read_catalogue as read_catalogue
+    from hangtag.judge import evaluate as evaluate
+    from hangtag.tagger import Tagger as Tagger
+    from hangtag.training import train as train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Tagger": "hangtag.tagger",
+    "read_catalogue": "hangtag.catalogue",
+    "train": "hangtag.training",
+    "evaluate": "hangtag.judge",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use, so that tagging a photo doesn't wait for torch or polars.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hangtag' has no attribute {name!r}")
