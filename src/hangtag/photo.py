@@ -19,11 +19,6 @@ Source = str | Path | bytes | Image.Image | np.ndarray
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """What Pillow may try, commonest first. Its other readers (EPS, PDF stubs, …) are no photos."""
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".mpo", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
-)
-"""How the names of photo files end, in lower case."""
-
 _CURE = "save it again as JPEG or PNG, or leave it out"
 _WHITE = (255, 255, 255, 255)
 _TURNS = {

@@ -1,0 +1,123 @@
+"""Random changes of training photos, a batch at a time, on whatever device the batch lies."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hangtag.recipe import Augmentation
+
+
+class Augmenter:
+    """Turns cached photos into training inputs.
+
+    Args:
+        recipe: What to change, and how far.
+        backgrounds: uint8 (P, h, w, 4) photos whose pieces replace white backgrounds, or None for
+            flat colours and gradients alone.
+    """
+
+    def __init__(self, recipe: Augmentation, backgrounds: Tensor | None = None) -> None:
+        self.recipe = recipe
+        self.backgrounds = backgrounds
+
+    def __call__(self, photos: Tensor, size: tuple[int, int]) -> Tensor:
+        """Change a batch.
+
+        Args:
+            photos: uint8 (N, H, W, 4): RGB, and the product's mask (255 where it is).
+            size: Height and width to return.
+
+        Returns:
+            float (N, 3, h, w), 0 to 255.
+        """
+        pixels = photos.permute(0, 3, 1, 2).float() / 255
+        pixels = functional.grid_sample(
+            pixels, self._grid(pixels, size), padding_mode="border", align_corners=False
+        )
+        colours, mask = pixels[:, :3], pixels[:, 3:]
+        colours = self._light(colours)
+        if self.recipe.background:
+            colours = self._replace_background(colours, mask)
+        if self.recipe.soften:
+            colours = self._soften(colours)
+        if self.recipe.noise:
+            strength = self.recipe.noise * torch.rand(len(colours), 1, 1, 1, device=photos.device)
+            colours = colours + strength * torch.randn_like(colours)
+        return colours.clamp(0, 1) * 255
+
+    def _grid(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+        recipe, count, device = self.recipe, len(pixels), pixels.device
+        low, high = (math.log(zoom) for zoom in recipe.zoom)
+        zoom = torch.exp(_uniform(count, low, high, device))
+        stretch = torch.exp(_uniform(count, -recipe.stretch, recipe.stretch, device))
+        angle = _uniform(count, -recipe.rotation, recipe.rotation, device) * math.pi / 180
+        mirror = _signs(count, recipe.flip, device)
+        upside_down = _signs(count, recipe.vertical_flip, device)
+        ratio = pixels.shape[2] / pixels.shape[3]
+        # affine_grid maps output to input positions, hence the divisions by the zoom.
+        theta = torch.zeros(count, 2, 3, device=device)
+        theta[:, 0, 0] = mirror * torch.cos(angle) / (zoom * stretch)
+        theta[:, 0, 1] = -torch.sin(angle) * ratio / zoom
+        theta[:, 1, 0] = torch.sin(angle) / ratio / zoom
+        theta[:, 1, 1] = upside_down * torch.cos(angle) * stretch / zoom
+        theta[:, :, 2] = 2 * _uniform((count, 2), -recipe.shift, recipe.shift, device)
+        return functional.affine_grid(theta, [count, 4, *size], align_corners=False)
+
+    def _light(self, colours: Tensor) -> Tensor:
+        recipe, shape, device = self.recipe, (len(colours), 1, 1, 1), colours.device
+        contrast = 1 + _uniform(shape, -recipe.contrast, recipe.contrast, device)
+        brightness = 1 + _uniform(shape, -recipe.brightness, recipe.brightness, device)
+        cast = 1 + _uniform(
+            (len(colours), 3, 1, 1), -recipe.colour_cast, recipe.colour_cast, device
+        )
+        return ((colours - 0.5) * contrast + 0.5) * brightness * cast
+
+    def _replace_background(self, colours: Tensor, mask: Tensor) -> Tensor:
+        count, device, size = len(colours), colours.device, colours.shape[-2:]
+        chosen = torch.rand(count, device=device) < self.recipe.background
+        flat = torch.rand(count, 3, 1, 1, device=device)
+        slope = _uniform((count, 3, 2, 1), -0.2, 0.2, device)
+        behind = functional.interpolate(flat + slope, size=size, mode="bilinear").clamp(0, 1)
+        if self.backgrounds is not None and len(self.backgrounds):
+            pick = torch.randint(len(self.backgrounds), (count,))
+            pieces = self.backgrounds[pick].to(device)[..., :3].permute(0, 3, 1, 2).float() / 255
+            theta = torch.zeros(count, 2, 3, device=device)
+            zoom = _uniform(count, 0.3, 0.7, device)
+            theta[:, 0, 0] = theta[:, 1, 1] = zoom
+            # Pieces come from the photo's edges, where the floor is.
+            side = torch.sign(_uniform((count, 2), -1, 1, device))
+            theta[:, :, 2] = side * (1 - zoom)[:, None]
+            grid = functional.affine_grid(theta, [count, 3, *size], align_corners=False)
+            scenes = functional.grid_sample(pieces, grid, align_corners=False)
+            real = (torch.rand(count, device=device) < 0.7).view(-1, 1, 1, 1)
+            behind = torch.where(real, scenes, behind)
+        mixed = colours * mask + behind * (1 - mask)
+        return torch.where(chosen.view(-1, 1, 1, 1), mixed, colours)
+
+    def _soften(self, colours: Tensor) -> Tensor:
+        chosen = torch.rand(len(colours), device=colours.device) < self.recipe.soften
+        height, width = colours.shape[-2:]
+        factor = float(torch.empty(()).uniform_(0.35, 0.8))
+        small = functional.interpolate(
+            colours[chosen],
+            size=(round(height * factor), round(width * factor)),
+            mode="bilinear",
+            antialias=True,
+        )
+        softened = colours.clone()
+        softened[chosen] = functional.interpolate(small, size=(height, width), mode="bilinear")
+        return softened
+
+
+def _uniform(
+    shape: int | tuple[int, ...], low: float, high: float, device: torch.device
+) -> Tensor:
+    return low + (high - low) * torch.rand(shape, device=device)
+
+
+def _signs(count: int, flips: bool, device: torch.device) -> Tensor:
+    if not flips:
+        return torch.ones(count, device=device)
+    return torch.where(torch.rand(count, device=device) < 0.5, -1.0, 1.0)

@@ -1,0 +1,5 @@
+"""placeholder until calibration lands"""
+
+
+def finish(*args):
+    raise SystemExit("finish: not yet")

@@ -1,0 +1,195 @@
+"""The network: backbone × neck × heads, put together from a recipe's names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hangtag.attributes import Attribute
+from hangtag.recipe import Network as NetworkRecipe
+from hangtag.weights import create_backbone
+
+PIXEL_MEAN = 127.0
+PIXEL_SCALE = 128.0
+"""Pixels enter as (x − 127) / 128, as the EfficientNet-Lite weights expect."""
+
+
+class SmallCNN(nn.Module):
+    """Four plain convolution blocks, the custom network of many tutorials."""
+
+    num_features = 256
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 32, 64, 128, self.num_features)
+        self.blocks = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(before, after, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(after),
+                    nn.ReLU(inplace=True),
+                    nn.MaxPool2d(2),
+                )
+                for before, after in zip(widths, widths[1:], strict=False)
+            )
+        )
+
+    def forward_features(self, pixels: Tensor) -> Tensor:
+        """Features (N, 256, h/16, w/16) of pixels (N, 3, h, w)."""
+        return self.blocks(pixels)
+
+
+class Palette(nn.Module):
+    """A colour branch: what colours the product's own pixels have.
+
+    Deep features know what a product is and forget its shade. This branch looks at each pixel of
+    the input at a quarter of its size, through 1×1 convolutions only (a learnt colour histogram),
+    and averages over the pixels that the deep features point at.
+
+    Args:
+        features: Channels of the deep feature map.
+        channels: Width of the branch; it returns twice as many numbers.
+    """
+
+    def __init__(self, features: int, channels: int) -> None:
+        super().__init__()
+        self.pixels = nn.Sequential(
+            nn.Conv2d(3, channels, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 1),
+            nn.ReLU(inplace=True),
+        )
+        self.focus = nn.Conv2d(features, 1, 1)
+        self.detail = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, inputs: Tensor, features: Tensor) -> Tensor:
+        """(N, 2·channels) from inputs (N, 3, H, W) and deep features (N, F, h, w)."""
+        colours = self.pixels(functional.avg_pool2d(inputs, 4))
+        focus = functional.interpolate(
+            self.focus(features), size=colours.shape[-2:], mode="bilinear", align_corners=False
+        )
+        share = torch.softmax((focus + self.detail(colours)).flatten(2), dim=2)
+        seen = (colours.flatten(2) * share).sum(2)
+        return torch.cat([seen, colours.mean((2, 3))], dim=1)
+
+
+class HangtagNetwork(nn.Module):
+    """Photos in, one vector of logits per attribute out.
+
+    Args:
+        recipe: The recipe's network section.
+        attributes: What to predict, each with its vocabulary.
+        input_size: Height and width of the photos in pixels; what ``flatten`` pooling is made for.
+        weights: A local file of backbone weights; see `hangtag.weights.create_backbone`.
+        from_scratch: Start from random weights whatever the recipe says.
+
+    Raises:
+        WeightsError: The backbone is unknown or its weights can't be had.
+    """
+
+    def __init__(
+        self,
+        recipe: NetworkRecipe,
+        attributes: Sequence[Attribute],
+        input_size: tuple[int, int],
+        *,
+        weights: Path | None = None,
+        from_scratch: bool = False,
+    ) -> None:
+        super().__init__()
+        self.pooling = recipe.pooling
+        self.backbone: nn.Module = (
+            SmallCNN()
+            if recipe.backbone == "cnn"
+            else create_backbone(
+                recipe.backbone, pretrained=recipe.pretrained and not from_scratch, weights=weights
+            )
+        )
+        with torch.no_grad():
+            was_training = self.backbone.training
+            self.backbone.eval()
+            shape = self._features(torch.zeros(1, 3, *input_size)).shape
+            self.backbone.train(was_training)
+        channels = shape[1]
+        self.attention = _attention(recipe.attention, channels)
+        self.palette = Palette(channels, recipe.palette) if recipe.palette else None
+        pooled = channels * (shape[2] * shape[3] if recipe.pooling == "flatten" else 1)
+        width = pooled + 2 * recipe.palette
+        neck: list[nn.Module] = []
+        for after in recipe.neck:
+            neck += [nn.Linear(width, after), nn.ReLU(inplace=True), nn.Dropout(recipe.dropout)]
+            width = after
+        self.neck = nn.Sequential(*neck) if neck else nn.Dropout(recipe.dropout)
+        self.heads = nn.ModuleDict(
+            {
+                attribute.name: _head(width, len(attribute.values), recipe, attribute.name)
+                for attribute in attributes
+            }
+        )
+        if recipe.frozen:
+            self.backbone.requires_grad_(False)
+        self.frozen = recipe.frozen
+
+    def train(self, mode: bool = True) -> "HangtagNetwork":
+        """Switch modes; a frozen backbone keeps its batch-norm statistics."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, photos: Tensor) -> dict[str, Tensor]:
+        """Logits (N, classes) by attribute, of photos float (N, 3, h, w) in 0 to 255."""
+        inputs = self.normalise(photos)
+        return self.logits(self.embed(inputs, self.feature_map(inputs)))
+
+    @staticmethod
+    def normalise(photos: Tensor) -> Tensor:
+        """Pixels from 0 to 255 into the range that the backbone expects."""
+        return (photos - PIXEL_MEAN) / PIXEL_SCALE
+
+    def feature_map(self, inputs: Tensor) -> Tensor:
+        """The backbone's last feature map (N, F, h, w), after attention."""
+        return self.attention(self._features(inputs))
+
+    def embed(self, inputs: Tensor, features: Tensor) -> Tensor:
+        """The vector (N, D) that neck and heads read."""
+        pooled = features.flatten(1) if self.pooling == "flatten" else features.mean((2, 3))
+        if self.palette is None:
+            return pooled
+        return torch.cat([pooled, self.palette(inputs, features)], dim=1)
+
+    def logits(self, embedding: Tensor) -> dict[str, Tensor]:
+        """Logits by attribute, of embeddings (N, D)."""
+        shared = self.neck(embedding)
+        return {name: head(shared) for name, head in self.heads.items()}
+
+    def _features(self, inputs: Tensor) -> Tensor:
+        features = self.backbone.forward_features(inputs)
+        if features.ndim == 3:  # a transformer's tokens (N, T, F): one row of patches
+            features = features.transpose(1, 2).unsqueeze(2)
+        elif features.shape[1] != self.backbone.num_features:  # channels last, as Swin has them
+            features = features.permute(0, 3, 1, 2)
+        return features
+
+
+def _attention(kind: str, channels: int) -> nn.Module:
+    if kind == "none":
+        return nn.Identity()
+    from timm.layers import CbamModule, SEModule
+
+    return {"cbam": CbamModule, "se": SEModule}[kind](channels)
+
+
+def _head(width: int, classes: int, recipe: NetworkRecipe, name: str) -> nn.Module:
+    hidden = recipe.head_hidden
+    size = hidden.get(name, 0) if isinstance(hidden, dict) else hidden
+    if not size:
+        return nn.Linear(width, classes)
+    return nn.Sequential(
+        nn.Linear(width, size),
+        nn.ReLU(inplace=True),
+        nn.Dropout(recipe.dropout),
+        nn.Linear(size, classes),
+    )

@@ -1,0 +1,164 @@
+"""Decoded photos on disk: each is read and resized once, and memory-mapped from then on."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hangtag.errors import HangtagError
+from hangtag.photo import PhotoError, read_photo, to_input
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are."""
+
+_CACHE_VERSION = 1
+_NEARLY_WHITE = 232
+_CHUNK = 256
+
+
+def cache_folder() -> Path:
+    """Where caches lie: ``$HANGTAG_CACHE``, or ``hangtag`` in the user's cache folder."""
+    explicit = os.environ.get("HANGTAG_CACHE")
+    if explicit:
+        return Path(explicit)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "hangtag"
+
+
+def fingerprint(catalogue: "Catalogue", *parts: object) -> str:
+    """A name that changes when the catalogue's file, its photos or ``parts`` do."""
+    state = catalogue.source.stat()
+    digest = hashlib.sha256()
+    for part in (_CACHE_VERSION, catalogue.source.resolve(), state.st_mtime_ns, state.st_size):
+        digest.update(f"{part}\n".encode())
+    for photo in catalogue.table["photo"]:
+        digest.update(f"{photo}\n".encode())
+    digest.update(repr(parts).encode())
+    return digest.hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class PhotoCache:
+    """The photos of a catalogue at one size.
+
+    Attributes:
+        pixels: uint8 (rows, h, w, 4), memory-mapped: RGB, and a mask that is 255 on the product
+            and 0 on a white background (255 everywhere if the background isn't white).
+        readable: bool (rows,); the other rows' pixels are black.
+    """
+
+    pixels: np.ndarray
+    readable: np.ndarray
+
+
+def cached_photos(
+    catalogue: "Catalogue", size: tuple[int, int], progress: Progress | None = None
+) -> PhotoCache:
+    """Read all photos of a catalogue, from the cache where an earlier run has filled it.
+
+    Args:
+        catalogue: Rows without a photo, or with one that can't be read, become unreadable.
+        size: Height and width in pixels.
+        progress: Told about the decoding.
+
+    Raises:
+        HangtagError: The cache can't be written, e.g. because the disk is full.
+    """
+    file = cache_folder() / f"photos-{fingerprint(catalogue, size)}.npy"
+    marks = file.with_suffix(".json")
+    try:
+        if not (file.exists() and marks.exists()):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _fill(catalogue, size, file, marks, progress)
+    except OSError as error:
+        raise HangtagError(
+            f"{file.parent}: can't write the photo cache ({error.strerror}); "
+            "free some space or set HANGTAG_CACHE to another folder"
+        ) from error
+    unreadable = json.loads(marks.read_text())["unreadable"]
+    pixels = np.load(file, mmap_mode="r")
+    readable = np.ones(len(pixels), bool)
+    readable[unreadable] = False
+    return PhotoCache(pixels, readable)
+
+
+def _fill(
+    catalogue: "Catalogue",
+    size: tuple[int, int],
+    file: Path,
+    marks: Path,
+    progress: Progress | None,
+) -> None:
+    photos = catalogue.table["photo"].to_list()
+
+    def decode(photo: str | None) -> np.ndarray | None:
+        if photo is None:
+            return None
+        try:
+            pixels = to_input(read_photo(catalogue.photo_bytes(photo), smallest=size), size)
+        except (PhotoError, OSError, KeyError):
+            return None
+        return np.dstack([pixels, product_mask(pixels)])
+
+    # Written beside its place and moved there when whole, so that a killed run leaves no half.
+    partial = file.with_name(f"{file.stem}-{os.getpid()}.partial.npy")
+    shape = (len(photos), *size, 4)
+    pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+    unreadable = []
+    try:
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            row = 0
+            for chunk in _chunks(photos):
+                for decoded in pool.map(decode, chunk):
+                    if decoded is None:
+                        unreadable.append(row)
+                    else:
+                        pixels[row] = decoded
+                    row += 1
+                if progress:
+                    progress("reading photos", row, len(photos))
+        pixels.flush()
+        del pixels
+        marks.write_text(json.dumps({"unreadable": unreadable}))
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _chunks(photos: Sequence[str | None]) -> "list[list[str | None]]":
+    source = iter(photos)
+    return list(iter(lambda: list(islice(source, _CHUNK)), []))
+
+
+def product_mask(pixels: np.ndarray) -> np.ndarray:
+    """Tell the product from a white background: all nearly white pixels that touch the border.
+
+    Args:
+        pixels: uint8 (h, w, 3).
+
+    Returns:
+        uint8 (h, w): 0 on the background, 255 elsewhere; 255 everywhere when less than a third of
+        the border is white, as in a photo that wasn't taken in a studio.
+    """
+    from scipy import ndimage
+
+    white = pixels.min(axis=2) >= _NEARLY_WHITE
+    border = np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]])
+    if border.mean() < 1 / 3:
+        return np.full(white.shape, 255, np.uint8)
+    regions, _ = ndimage.label(white)
+    outer = np.unique(
+        np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
+    )
+    background = np.isin(regions, outer[outer > 0])
+    return np.where(background, 0, 255).astype(np.uint8)

@@ -1,0 +1,266 @@
+"""A training recipe as data: what to learn from which photos, with which network, and how.
+
+Recipes are TOML files. `hangtag train --recipe NAME|FILE` reads one; those that ship lie in
+``recipes/``.
+"""
+
+import difflib
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hangtag.attributes import PRODUCT_ATTRIBUTES
+from hangtag.errors import HangtagError
+
+RECIPE_VERSION = 1
+
+
+class RecipeError(HangtagError):
+    """A recipe that can't be read. The message names the key, the problem and the nearest word."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Translation(_Section):
+    """What the words of another catalogue mean in ours.
+
+    A cell of ``column`` that holds a key of ``values`` becomes a label of ``attribute``: one of
+    the listed values, without saying which. Other cells become missing labels.
+    """
+
+    column: str
+    attribute: str
+    values: dict[str, list[str]]
+
+
+class Network(_Section):
+    """Backbone, pooling, neck and heads."""
+
+    backbone: str = "tf_efficientnet_lite0"
+    """A timm model name, or ``cnn`` for a small plain convolutional network."""
+    pretrained: bool = True
+    frozen: bool = False
+    """Keep the backbone as it is; its features are computed once and cached."""
+    attention: Literal["none", "cbam", "se"] = "none"
+    """Attention block on the backbone's last feature map."""
+    pooling: Literal["average", "flatten"] = "average"
+    palette: int = Field(0, ge=0)
+    """Channels of the colour branch, which reads pixels beside the backbone; 0 for none."""
+    neck: list[int] = []
+    """Widths of the dense layers that all heads share."""
+    head_hidden: int | dict[str, int] = 0
+    """Width of each head's hidden layer, for all heads or by attribute; 0 for a linear head."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class Loss(_Section):
+    """What the network is asked to minimise, the sum over the attributes."""
+
+    kind: Literal["cross-entropy", "focal"] = "cross-entropy"
+    focal_gamma: float = Field(2.0, ge=0)
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = "none"
+    logit_adjustment: float = Field(0.0, ge=0)
+    """Strength of the log-prior added to the logits in training (Menon et al., 2021)."""
+    attribute_weights: dict[str, float] = {}
+    """Weight of an attribute's loss where it isn't 1."""
+
+
+class Stage(_Section):
+    """A run of epochs at one input size."""
+
+    epochs: int = Field(ge=1)
+    size: tuple[int, int] | None = None
+    """Height and width in pixels; the network's input size if absent."""
+
+
+class Schedule(_Section):
+    """Optimiser, learning rate and length of the training."""
+
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0)
+    backbone_rate: float = Field(1.0, gt=0)
+    """The backbone's share of the learning rate."""
+    weight_decay: float = Field(0.02, ge=0)
+    decay: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    warm_up: float = Field(0.15, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    stages: list[Stage] = [Stage(epochs=6)]
+    batch_size: int = Field(64, ge=1)
+    averaging: float = Field(0.998, ge=0, lt=1)
+    """Decay of the exponential moving average of the weights; 0 for none."""
+    patience: int = Field(0, ge=0)
+    """Epochs without a better validation loss before training stops; 0 to never stop early."""
+    repeat_rare: float = Field(0.0, ge=0, lt=1)
+    """Article types rarer than this share are shown more often, by the square root of what they
+    lack (repeat-factor sampling, Gupta et al., 2019)."""
+    gradient_clip: float = Field(0.0, ge=0)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+
+class Augmentation(_Section):
+    """Random changes of a training photo that leave its labels true."""
+
+    flip: bool = True
+    vertical_flip: bool = False
+    zoom: tuple[float, float] = (0.85, 1.15)
+    """Range of the magnification: below 1 the product gets smaller."""
+    stretch: float = Field(0.05, ge=0, lt=1)
+    """Largest relative change of the aspect ratio."""
+    rotation: float = Field(7.0, ge=0)
+    """Largest rotation, in degrees."""
+    shift: float = Field(0.08, ge=0, lt=1)
+    """Largest shift, as a share of the photo's side."""
+    brightness: float = Field(0.1, ge=0, lt=1)
+    contrast: float = Field(0.1, ge=0, lt=1)
+    colour_cast: float = Field(0.03, ge=0, lt=1)
+    """Largest relative change of one colour channel against the others."""
+    background: float = Field(0.0, ge=0, le=1)
+    """Share of the photos whose white background is replaced."""
+    soften: float = Field(0.0, ge=0, le=1)
+    """Share of the photos that lose detail, so that sharpness tells nothing."""
+    noise: float = Field(0.0, ge=0)
+    """Largest standard deviation of pixel noise; pixel values run from 0 to 1."""
+
+
+class Photos(_Section):
+    """Which photos are shown to the network."""
+
+    alternate_share: float = Field(0.5, ge=0, le=1)
+    """How often a product's alternate photo is shown in place of its own, where there is one."""
+    alternate_blind: list[str] = []
+    """Attributes not learnt from alternate photos. Which products have one is seldom random, so
+    its sharpness would give the answer away."""
+    extra_share: float = Field(0.0, ge=0, lt=1)
+    """Photos drawn from the extra catalogues in an epoch, as a share of the catalogue's own."""
+
+
+class Combination(_Section):
+    """A new attribute made of others: ``Tshirts-Men-Topwear-Apparel``."""
+
+    name: str
+    attributes: list[str] = Field(min_length=2)
+    separator: str = "-"
+    most_frequent: int = Field(0, ge=0)
+    """Keep only the k most frequent values; 0 for all."""
+
+
+class Grouping(_Section):
+    """Values of an attribute merged into named groups."""
+
+    attribute: str
+    groups: dict[str, list[str]]
+
+
+class RareValues(_Section):
+    """What becomes of values that too few products have."""
+
+    attribute: str
+    fewer_than: int = Field(ge=1)
+    into: str | None = None
+    """The value that they merge into; without it their labels are dropped."""
+
+
+class Recipe(_Section):
+    """A whole recipe. Every field has a default, so a file states only what it changes."""
+
+    format_version: int = RECIPE_VERSION
+    name: str = "unnamed"
+    description: str = ""
+    attributes: list[str] = Field(list(PRODUCT_ATTRIBUTES), min_length=1)
+    auxiliary: list[str] = []
+    """Attributes that teach the backbone and are left out of the model."""
+    input_size: tuple[int, int] = (112, 84)
+    """Height and width in pixels."""
+    seed: int = 1
+    network: Network = Network()
+    loss: Loss = Loss()
+    schedule: Schedule = Schedule()
+    augmentation: Augmentation = Augmentation()
+    photos: Photos = Photos()
+    translations: list[Translation] = []
+    groups: list[Grouping] = []
+    rare: list[RareValues] = []
+    combine: list[Combination] = []
+
+    @model_validator(mode="after")
+    def _input_size_is_sane(self) -> "Recipe":
+        if not all(16 <= side <= 1024 for side in self.input_size):
+            raise ValueError("input_size: each side must be 16 to 1024 pixels")
+        return self
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship."""
+    folder = files("hangtag") / "recipes"
+    return sorted(entry.name[: -len(".toml")] for entry in folder.iterdir() if entry.name[0] != "_")
+
+
+def read_recipe(name_or_file: str | Path = "default") -> Recipe:
+    """Read a recipe that ships, by name, or any other, by its file.
+
+    Raises:
+        RecipeError: No such recipe, not TOML, an unknown key, a wrong type or a newer version.
+    """
+    text = str(name_or_file)
+    if text in recipe_names():
+        return parse_recipe((files("hangtag") / "recipes" / f"{text}.toml").read_text("utf-8"), text)
+    path = Path(name_or_file)
+    if not path.is_file():
+        near = difflib.get_close_matches(text, recipe_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(recipe_names())}"
+        raise RecipeError(f"{text}: no such recipe or file; {hint}")
+    return parse_recipe(path.read_text("utf-8"), str(path))
+
+
+def parse_recipe(text: str, where: str) -> Recipe:
+    """Check a recipe's text; ``where`` names it in errors.
+
+    Raises:
+        RecipeError: As for `read_recipe`.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{where}: not a TOML file: {error}") from error
+    version = data.get("format_version", RECIPE_VERSION)
+    if isinstance(version, int) and version > RECIPE_VERSION:
+        raise RecipeError(
+            f"{where}: format_version {version} is newer than this hangtag reads "
+            f"({RECIPE_VERSION}): pip install -U hangtag"
+        )
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{key}: {problem['msg']}" if key else problem["msg"]
+    near = difflib.get_close_matches(str(problem["loc"][-1]), _known_keys(problem["loc"]), n=1)
+    return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = Recipe
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = section.model_fields[part].annotation
+        inner = getattr(annotation, "__args__", (annotation,))[0]
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        section = inner
+    return list(section.model_fields)

@@ -1,0 +1,89 @@
+"""Which products train, which validate and which test, so that no copy crosses the border."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from hangtag.copies import copy_groups
+from hangtag.errors import HangtagError
+from hangtag.photo_cache import Progress, cache_folder, fingerprint
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+Kind = Literal["random", "temporal"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+
+def assign(
+    catalogue: "Catalogue", kind: Kind = "random", progress: Progress | None = None
+) -> np.ndarray:
+    """Assign each row to a part.
+
+    ``random`` is 80/10/10 by a hash of the product group: all products whose photos are copies
+    or near copies of each other go where the first of them goes. A row's part doesn't depend on
+    rows that come after it, unless they link two groups.
+
+    ``temporal`` tests on odd years and trains on even ones, a tenth of whose groups validate; a
+    row without a year trains. As in the published protocol, copies may cross the years.
+
+    Args:
+        catalogue: With a ``year`` column for ``temporal``.
+        kind: How to split.
+        progress: Told about the search for copies.
+
+    Returns:
+        str (rows,): ``train``, ``validation`` or ``test``.
+
+    Raises:
+        HangtagError: A temporal split of a catalogue without years.
+    """
+    first = product_groups(catalogue, progress)
+    ids = catalogue.table["id"].to_list()
+    parts = np.array([part_of(ids[row]) for row in first], dtype="<U10")
+    if kind == "random":
+        return parts
+    years = catalogue.table["year"].to_list()
+    if all(year is None for year in years):
+        raise HangtagError(f"{catalogue.source}: no years, so no temporal split; use random")
+    odd = np.array([year is not None and year % 2 == 1 for year in years])
+    return np.where(odd, "test", np.where(parts == "validation", "validation", "train"))
+
+
+def part_of(product: str) -> Part:
+    """The part of a product group, by a hash of its first product's id."""
+    number = int.from_bytes(hashlib.sha256(product.encode()).digest()[:8], "big") / 2**64
+    above = 0.0
+    for part in PARTS:
+        above += _SHARES[part]
+        if number < above:
+            return part
+    return PARTS[-1]
+
+
+def product_groups(catalogue: "Catalogue", progress: Progress | None = None) -> np.ndarray:
+    """Group products whose photos are copies: int64 (rows,), the row of each group's first one.
+
+    The search is done once for a catalogue and kept in the cache folder.
+    """
+    file = cache_folder() / f"groups-{fingerprint(catalogue)}.json"
+    if file.exists():
+        return np.array(json.loads(file.read_text()), dtype=np.int64)
+    groups = copy_groups(catalogue, progress=progress).group
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(groups.tolist()))
+    partial.replace(file)
+    return groups
+
+
+def count_parts(parts: Sequence[str] | np.ndarray) -> dict[str, int]:
+    """How many rows each part has."""
+    return {part: int(np.sum(np.asarray(parts) == part)) for part in PARTS}

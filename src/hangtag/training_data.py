@@ -1,0 +1,253 @@
+"""What a network is trained on: photos, targets and parts, and the order they are shown in."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hangtag.attributes import TYPE, TYPE_PARENTS, Attribute, Taxonomy, vocabulary
+from hangtag.catalogue import read_catalogue
+from hangtag.errors import HangtagError
+from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
+from hangtag.photo_cache import PhotoCache, Progress, cached_photos
+from hangtag.recipe import Recipe
+from hangtag.split import Kind, assign
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+
+NO_PHOTO = -1
+
+
+class PhotoPool:
+    """Several photo caches seen as one array of photos."""
+
+    def __init__(self, caches: Sequence[PhotoCache]) -> None:
+        self._arrays = [cache.pixels for cache in caches]
+        self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        """Copy photos: uint8 (N, h, w, 4) of int positions (N,)."""
+        photos = np.empty((len(positions), *self._arrays[0].shape[1:]), np.uint8)
+        source = np.searchsorted(self._starts, positions, side="right") - 1
+        for number, array in enumerate(self._arrays):
+            of_this = source == number
+            photos[of_this] = array[positions[of_this] - self._starts[number]]
+        return photos
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything that training needs of one or several catalogues.
+
+    The rows of the main catalogue come first, then those of the extra ones.
+
+    Attributes:
+        attributes: What the model will tag, with vocabularies from the main training rows.
+        auxiliary: What only teaches the backbone.
+        taxonomy: Learnt from the main training rows.
+        pool: All photos.
+        own: int64 (rows,): position of each row's photo in the pool, or `NO_PHOTO`.
+        alternate: int64 (rows,): the same for another photo of the same product.
+        targets: bool (rows, values) by attribute: the values that the row's label allows.
+        parts: str (rows,): ``train``, ``validation`` or ``test``.
+        extra: bool (rows,): True for the rows of extra catalogues.
+        split: How the parts were made.
+    """
+
+    attributes: list[Attribute]
+    auxiliary: list[Attribute]
+    taxonomy: Taxonomy
+    pool: PhotoPool
+    own: np.ndarray
+    alternate: np.ndarray
+    targets: dict[str, np.ndarray]
+    parts: np.ndarray
+    extra: np.ndarray
+    split: Kind
+
+    def rows(self, part: str, *, extra: bool | None = None) -> np.ndarray:
+        """Row numbers of a part that have a photo: of the main, the extra or all catalogues."""
+        chosen = (self.parts == part) & (self.own != NO_PHOTO)
+        if extra is not None:
+            chosen &= self.extra == extra
+        return np.flatnonzero(chosen)
+
+
+def prepare(
+    catalogue: "Catalogue",
+    recipe: Recipe,
+    *,
+    alternate: Path | None = None,
+    extra: Sequence[Path] = (),
+    split: Kind = "random",
+    progress: Progress | None = None,
+) -> TrainingData:
+    """Read photos and labels, split the products, and encode the targets.
+
+    Args:
+        catalogue: The main catalogue.
+        recipe: Says which attributes and which size.
+        alternate: A folder or zip of other photos of the same products, named by their ids.
+        extra: Other catalogues to learn from, through the recipe's translations.
+        split: How to split the main catalogue; extra ones are split at random.
+        progress: Told about the reading.
+
+    Raises:
+        HangtagError: The catalogue lacks an attribute of the recipe, or has nothing to train on.
+    """
+    catalogues = [catalogue, *(read_catalogue(path) for path in extra)]
+    _require_attributes(catalogue, recipe)
+    parts = [assign(catalogue, split, progress), *(assign(one, progress=progress) for one in catalogues[1:])]
+    caches = [cached_photos(one, recipe.input_size, progress) for one in catalogues]
+    own = []
+    start = 0
+    for cache in caches:
+        own.append(np.where(cache.readable, start + np.arange(len(cache.readable)), NO_PHOTO))
+        start += len(cache.readable)
+    alternates = np.full(start, NO_PHOTO)
+    if alternate is not None:
+        other = read_catalogue(alternate)
+        cache = cached_photos(other, recipe.input_size, progress)
+        position = {
+            product: start + row
+            for row, product in enumerate(other.table["id"])
+            if cache.readable[row]
+        }
+        ids = catalogue.table["id"]
+        alternates[: len(ids)] = [position.get(product, NO_PHOTO) for product in ids]
+        caches.append(cache)
+
+    all_parts = np.concatenate(parts)
+    is_extra = np.arange(len(all_parts)) >= len(catalogue)
+    counted = (all_parts == "train") & ~is_extra
+    labels = relabel(_all_labels(catalogues, recipe), recipe, counted)
+    heads = {
+        name: vocabulary(name, (labels[name][row] for row in np.flatnonzero(counted)))
+        for name in [*recipe.attributes, *recipe.auxiliary]
+    }
+    _require_values(heads, catalogue.source)
+    return TrainingData(
+        attributes=[heads[name] for name in recipe.attributes],
+        auxiliary=[heads[name] for name in recipe.auxiliary],
+        taxonomy=_taxonomy(labels, counted, recipe),
+        pool=PhotoPool(caches),
+        own=np.concatenate(own),
+        alternate=alternates,
+        targets={name: encode(labels[name], head) for name, head in heads.items()},
+        parts=all_parts,
+        extra=is_extra,
+        split=split,
+    )
+
+
+def _require_attributes(catalogue: "Catalogue", recipe: Recipe) -> None:
+    for name in recipe_sources(recipe):
+        if name not in catalogue.attributes:
+            raise HangtagError(
+                f"{catalogue.source}: no attribute {name!r}, which the recipe {recipe.name!r} "
+                f"asks for; there are: {', '.join(catalogue.attributes)}"
+            )
+
+
+def _require_values(heads: dict[str, Attribute], source: Path) -> None:
+    for name, attribute in heads.items():
+        if len(attribute.values) < 1:
+            raise HangtagError(f"{source}: no labels of {name!r} among the training products")
+
+
+def _all_labels(catalogues: "Sequence[Catalogue]", recipe: Recipe) -> Labels:
+    names = recipe_sources(recipe)
+    read = [read_labels(one, names, recipe.translations) for one in catalogues]
+    return {name: [label for labels in read for label in labels[name]] for name in names}
+
+
+def _taxonomy(labels: Labels, counted: np.ndarray, recipe: Recipe) -> Taxonomy:
+    levels = (TYPE, *TYPE_PARENTS)
+    if not all(level in recipe.attributes for level in levels):
+        return Taxonomy()
+    rows = np.flatnonzero(counted)
+    return Taxonomy.learn({level: labels[level][row] for level in levels} for row in rows)
+
+
+class TrainingBatches:
+    """The batches of an epoch, in an order that depends on seed, epoch and process alone.
+
+    It can stop and go on within an epoch: `state_dict` and `load_state_dict` are what Lightning
+    saves and restores with its checkpoints.
+
+    Args:
+        data: What to draw from.
+        recipe: Batch size, shares of alternate and extra photos, repetition of rare types.
+        rank: Number of this process.
+        world: How many processes share each batch.
+    """
+
+    def __init__(self, data: TrainingData, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
+        self._data, self._recipe, self._rank, self._world = data, recipe, rank, world
+        self._main = data.rows("train", extra=False)
+        self._extra = data.rows("train", extra=True)
+        self._repeats = _repeat_factors(data, self._main, recipe.schedule.repeat_rare)
+        share = recipe.photos.extra_share if len(self._extra) else 0.0
+        self._extra_count = round(share * len(self._main))
+        expected = self._repeats.sum() + self._extra_count
+        # A last batch that isn't full would give its photos more weight and, of one photo, break
+        # batch norm, so it's left out; but there is always one batch.
+        self.length = max(1, int(expected) // recipe.schedule.batch_size)
+        self.epoch = 0
+        self._next = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where in which epoch the next batch is."""
+        return {"epoch": self.epoch, "next": self._next}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.epoch, self._next = state["epoch"], state["next"]
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        size = self._recipe.schedule.batch_size
+        rng = np.random.default_rng([self._recipe.seed, self.epoch])
+        repeats = np.floor(self._repeats + rng.random(len(self._main))).astype(int)
+        order = np.repeat(self._main, repeats)
+        if self._extra_count:
+            order = np.concatenate([order, rng.choice(self._extra, self._extra_count)])
+        rng.shuffle(order)
+        order = np.resize(order, self.length * size)
+        sharp = rng.random(len(order)) < self._recipe.photos.alternate_share
+        while self._next < self.length:
+            span = slice(self._next * size, (self._next + 1) * size)
+            mine = slice(self._rank, None, self._world)
+            self._next += 1
+            yield self._batch(order[span][mine], sharp[span][mine])
+        self.epoch, self._next = self.epoch + 1, 0
+
+    def _batch(self, rows: np.ndarray, sharp: np.ndarray) -> dict[str, np.ndarray]:
+        data = self._data
+        alternate = sharp & (data.alternate[rows] != NO_PHOTO)
+        positions = np.where(alternate, data.alternate[rows], data.own[rows])
+        batch = {"photos": data.pool.take(positions)}
+        for name, allowed in data.targets.items():
+            targets = allowed[rows]
+            if name in self._recipe.photos.alternate_blind:
+                targets[alternate] = False
+            batch[name] = targets
+        return batch
+
+
+def _repeat_factors(data: TrainingData, rows: np.ndarray, threshold: float) -> np.ndarray:
+    """How often each row is shown per epoch, on average: at least once."""
+    if not threshold or TYPE not in data.targets:
+        return np.ones(len(rows))
+    targets = data.targets[TYPE][rows]
+    frequency = targets.mean(axis=0)
+    factors = np.sqrt(np.maximum(1.0, threshold / np.maximum(frequency, 1e-9)))
+    return np.where(targets.any(axis=1), (targets * factors).max(axis=1), 1.0)
