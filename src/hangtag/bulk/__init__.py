@@ -1,0 +1,1 @@
+"""Tagging whole catalogues: on one machine, or on many through Ray."""

@@ -1,0 +1,124 @@
+"""One run over many photos: what the command line calls."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from hangtag.bulk.inputs import Inputs, Survey
+from hangtag.bulk.outputs import PartFile, check_output, json_line
+from hangtag.bulk.pipeline import plan_for, tag_in_order
+from hangtag.errors import HangtagError
+
+if TYPE_CHECKING:
+    from hangtag.tagger import PhotoTags, Tagger
+
+Progress = Callable[[int, int, int], None]
+"""Called with the photos done, the photos in all, and how many of those done had errors."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: photos in all, photos with errors, and photos done by an earlier run."""
+
+    total: int
+    errors: int
+    resumed: int = 0
+
+
+class StoppedError(HangtagError):
+    """The user stopped a run (Ctrl-C); the message says what is kept and how to go on."""
+
+
+def tag_each(
+    tagger: "Tagger", inputs: Inputs, survey: Survey, start: int = 0
+) -> Iterator[list["PhotoTags"]]:
+    """Tag inputs from position ``start`` on, batch by batch, in order."""
+    return tag_in_order(tagger, islice(inputs, start, None), plan_for(remote=survey.remote))
+
+
+def tag_to(
+    tagger: "Tagger",
+    inputs: Inputs,
+    write: Callable[[list["PhotoTags"]], object],
+    *,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Tag inputs and hand each batch of results to ``write``, in order.
+
+    Raises:
+        HangtagError: There are no photos, or a table of them can't be read.
+    """
+    survey = inputs.survey()
+    done = errors = 0
+    for results in tag_each(tagger, inputs, survey):
+        write(results)
+        done += len(results)
+        errors += sum(result.error is not None for result in results)
+        if progress:
+            progress(done, survey.total, errors)
+    return Outcome(survey.total, errors)
+
+
+def json_writer(stream: BinaryIO) -> Callable[[list["PhotoTags"]], None]:
+    """What writes results to a stream as JSON lines, as soon as they are there."""
+
+    def write(results: list["PhotoTags"]) -> None:
+        stream.write(b"".join(json_line(result.to_dict()) for result in results))
+        stream.flush()
+
+    return write
+
+
+def tag_to_file(
+    tagger: "Tagger",
+    inputs: Inputs,
+    output: Path,
+    *,
+    options: dict[str, Any],
+    progress: Progress | None = None,
+) -> Outcome:
+    """Tag inputs into a file, going on where an earlier run of the same kind was stopped.
+
+    Args:
+        tagger: Made with ``threads=1``.
+        inputs: The photos.
+        output: CSV, JSON Lines or Parquet file. Until the run is complete its rows stand in
+            ``OUTPUT.part``.
+        options: What else the rows depend on; a run with other options is not continued.
+        progress: Told after every batch.
+
+    Raises:
+        HangtagError: No photos; the output can't be written; a part of another run is in the way.
+        StoppedError: The user pressed Ctrl-C.
+    """
+    check_output(output)
+    survey = inputs.survey()
+    run = {"model": _fingerprint(tagger), "photos": survey.digest, **options}
+    part = PartFile(output, run, _names(tagger))
+    resumed = part.done
+    try:
+        if progress:
+            progress(part.done, survey.total, part.errors)
+        for results in tag_each(tagger, inputs, survey, start=part.done):
+            part.append(results)
+            if progress:
+                progress(part.done, survey.total, part.errors)
+        part.finish()
+    except KeyboardInterrupt as error:
+        raise StoppedError(
+            f"stopped: {part.done:,} of {survey.total:,} photos are kept in {part.path}; "
+            "run the same command again to go on"
+        ) from error
+    finally:
+        part.close()
+    return Outcome(survey.total, part.errors, resumed)
+
+
+def _names(tagger: "Tagger") -> Sequence[str]:
+    return [attribute.name for attribute in tagger.attributes]
+
+
+def _fingerprint(tagger: "Tagger") -> str:
+    return tagger.info.name

@@ -1,0 +1,115 @@
+"""Photos in, tags out, in order: reading, decoding, the network and the caller's writing overlap.
+
+Two pools of threads work side by side. One reads, decodes and shrinks single photos (files of any
+size become inputs of some 30 kB right there), the other runs the network on batches, one core per
+batch: that uses all cores without their waiting for each other, as splitting the work inside one
+batch would make them. Pillow and ONNX Runtime release the GIL. The number of batches under way is
+bounded, so memory doesn't grow with the number of photos.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hangtag.bulk.inputs import Item
+from hangtag.photo import PhotoError, read_photo, to_input
+
+if TYPE_CHECKING:
+    from hangtag.tagger import PhotoTags, Tagger
+
+REMOTE_READERS = 16
+"""Photos fetched at a time: they wait for the network and not for a core."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many threads read photos and run the network, and how many photos a batch holds."""
+
+    readers: int
+    runners: int
+    batch: int = 16
+
+    @property
+    def batches_under_way(self) -> int:
+        """Enough that no thread waits for the slowest batch, few enough to need little memory."""
+        return self.runners + max(2, self.readers // self.batch + 1)
+
+
+def plan_for(*, remote: bool = False) -> Plan:
+    """Choose threads by the cores that this process may use."""
+    cores = usable_cores()
+    return Plan(readers=max(cores, REMOTE_READERS) if remote else cores, runners=cores)
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on (fewer than the machine's under ``taskset``)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def tag_in_order(
+    tagger: "Tagger", items: Iterable[Item], plan: Plan
+) -> Iterator[list["PhotoTags"]]:
+    """Tag any number of photos.
+
+    Args:
+        tagger: Made with ``threads=1``, as each batch is to keep to one core.
+        items: What to tag; drawn only as fast as results are.
+        plan: Threads and batch size.
+
+    Yields:
+        The tags of one batch after the other, in the order of ``items``. A photo that can't be
+        read has an error instead of tags.
+    """
+    remaining = iter(items)
+    under_way: deque[Future[list[PhotoTags]]] = deque()
+    readers = ThreadPoolExecutor(plan.readers, "read")
+    runners = ThreadPoolExecutor(plan.runners, "run")
+    try:
+        while batch := list(islice(remaining, plan.batch)):
+            inputs = [readers.submit(_prepare, item, tagger.input_size) for item in batch]
+            under_way.append(runners.submit(_tag, tagger, batch, inputs))
+            if len(under_way) >= plan.batches_under_way:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        # On an error or Ctrl-C nobody wants what has not been started.
+        readers.shutdown(wait=False, cancel_futures=True)
+        runners.shutdown(wait=False, cancel_futures=True)
+
+
+def _prepare(item: Item, size: tuple[int, int]) -> np.ndarray | PhotoError:
+    try:
+        photo = read_photo(item.source(), smallest=size, name=item.photo)
+        return to_input(photo, size)
+    except PhotoError as error:
+        return error
+
+
+def _tag(
+    tagger: "Tagger", batch: Sequence[Item], prepared: Sequence[Future[np.ndarray | PhotoError]]
+) -> list["PhotoTags"]:
+    from hangtag.tagger import PhotoTags
+
+    inputs = [future.result() for future in prepared]
+    readable = [(i, made) for i, made in enumerate(inputs) if isinstance(made, np.ndarray)]
+    tagged: dict[int, PhotoTags] = {}
+    if readable:
+        positions, arrays = zip(*readable, strict=True)
+        names = [batch[position].photo for position in positions]
+        tags = tagger.tags_from(tagger.probabilities(np.stack(arrays)), names)
+        tagged = dict(zip(positions, tags, strict=True))
+    return [
+        tagged[position]
+        if position in tagged
+        else PhotoTags(item.photo, {}, tagger.info.name, str(inputs[position]), None)
+        for position, item in enumerate(batch)
+    ]

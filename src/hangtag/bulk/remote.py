@@ -1,0 +1,116 @@
+"""Photos behind URLs that the user names: http(s) by the standard library, others by fsspec.
+
+Only the command line and the user's own tables lead here; the server never fetches anything.
+"""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.client import HTTPException
+from pathlib import PurePosixPath
+
+import hangtag
+from hangtag.errors import require
+from hangtag.photo import PhotoError
+
+SECONDS_OF_SILENCE = 20
+SECONDS_IN_ALL = 60
+ATTEMPTS = 3
+_WEB = ("http://", "https://")
+_BLOCK = 2**16
+_WORTH_ANOTHER_TRY = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is ``scheme://…`` rather than a local path."""
+    scheme, found, _ = place.partition("://")
+    return bool(found) and scheme.isidentifier()
+
+
+def walk_remote(url: str, suffixes: frozenset[str]) -> Iterator[str]:
+    """URLs of the photos below a folder of a file system that fsspec knows, sorted.
+
+    A web address, and anything that is no folder, is itself the only photo.
+    """
+    if url.startswith(_WEB):
+        yield url
+        return
+    system, path = require("scale", "fsspec").core.url_to_fs(url)
+    if not system.isdir(path):
+        yield url
+        return
+    for name in sorted(system.find(path)):
+        if PurePosixPath(name).suffix.lower() in suffixes:
+            yield system.unstrip_protocol(name)
+
+
+def fetch(url: str, max_bytes: int) -> bytes:
+    """Read what a URL points to.
+
+    Args:
+        url: http(s), or anything fsspec can open (``s3://``, ``gs://``, ``memory://``, …).
+        max_bytes: Nothing larger is read.
+
+    Raises:
+        PhotoError: It can't be reached, answers with an error, is too slow or too large.
+    """
+    if not url.startswith(_WEB):
+        return _fetch_by_fsspec(url, max_bytes)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _fetch_web(url, max_bytes)
+        except urllib.error.HTTPError as error:
+            if error.code not in _WORTH_ANOTHER_TRY or attempt == ATTEMPTS:
+                reason = f"{error.code} {error.reason}"
+                raise _unreachable(url, reason) from error
+        except (OSError, HTTPException, ValueError) as error:
+            # URLError and time-outs are OSErrors; a malformed address is a ValueError.
+            if isinstance(error, ValueError) or attempt == ATTEMPTS:
+                raise _unreachable(url, str(getattr(error, "reason", error))) from error
+        time.sleep(0.5 * attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _fetch_web(url: str, max_bytes: int) -> bytes:
+    headers = {"User-Agent": f"hangtag/{hangtag.__version__}", "Accept": "image/*"}
+    request = urllib.request.Request(url, headers=headers)
+    end = time.monotonic() + SECONDS_IN_ALL
+    data = bytearray()
+    with urllib.request.urlopen(request, timeout=SECONDS_OF_SILENCE) as answer:
+        while block := answer.read1(_BLOCK):
+            data += block
+            if len(data) > max_bytes:
+                raise _too_large(url, max_bytes)
+            if time.monotonic() > end:
+                raise TimeoutError(f"not complete after {SECONDS_IN_ALL} seconds")
+    return bytes(data)
+
+
+def _fetch_by_fsspec(url: str, max_bytes: int) -> bytes:
+    fsspec = require("scale", "fsspec")
+    try:
+        with fsspec.open(url, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except Exception as error:
+        # Every file system has exceptions of its own.
+        raise _unreachable(url, str(error)) from error
+    if len(data) > max_bytes:
+        raise _too_large(url, max_bytes)
+    return data
+
+
+def _unreachable(url: str, reason: str) -> PhotoError:
+    return PhotoError(f"{url}: can't be fetched ({' '.join(reason.split())}); check the address")
+
+
+def _too_large(url: str, max_bytes: int) -> PhotoError:
+    return PhotoError(f"{url}: more than the {max_bytes:,} bytes allowed; make it smaller")

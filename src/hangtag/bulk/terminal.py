@@ -1,0 +1,121 @@
+"""What the user sees of a run: tags as tables, progress with rate and time left."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from hangtag.bulk.job import Progress
+    from hangtag.tagger import PhotoTags, Tag
+
+ROWS_AT_A_TIME = 40
+"""Photos in one table on the terminal; their widths are not known before all are tagged."""
+
+_STYLES = {"accept": "green", "review": "yellow"}
+
+
+class TagTables:
+    """Prints results as tables: a single photo's tags one a line, those of many one row a photo."""
+
+    def __init__(self, attributes: Sequence[str]):
+        self._attributes = attributes
+        self._waiting: list[PhotoTags] = []
+        self._console = Console()
+        self._printed = False
+
+    def write(self, results: Sequence["PhotoTags"]) -> None:
+        """Take results, and print them once there are enough for a table."""
+        self._waiting.extend(results)
+        if len(self._waiting) >= ROWS_AT_A_TIME:
+            self._print_many()
+
+    def finish(self) -> None:
+        """Print what is left."""
+        if len(self._waiting) == 1 and not self._printed:
+            self._print_one(self._waiting[0])
+        elif self._waiting:
+            self._print_many()
+
+    def _print_one(self, result: "PhotoTags") -> None:
+        if result.error:
+            self._console.print(Text(result.error, "red"))
+            return
+        table = Table(title=Text(result.photo), title_justify="left")
+        for heading in ("attribute", "value", "confidence", "decision", "alternatives"):
+            table.add_column(heading, justify="right" if heading == "confidence" else "left")
+        for name, tag in result.tags.items():
+            others = ", ".join(
+                f"{other.value} {other.confidence:.0%}" for other in tag.alternatives
+            )
+            decision = Text(tag.decision, _STYLES.get(tag.decision, ""))
+            table.add_row(name, Text(tag.value), f"{tag.confidence:.1%}", decision, Text(others))
+        self._console.print(table)
+        if result.known_product is False:
+            self._console.print("Not like any product that the model was trained on.")
+
+    def _print_many(self) -> None:
+        table = Table(pad_edge=False)
+        for name in ("photo", *self._attributes):
+            table.add_column(name, overflow="fold")
+        for result in self._waiting:
+            cells = [_cell(result.tags.get(name)) for name in self._attributes]
+            table.add_row(Text(result.photo), *cells)
+        self._console.print(table)
+        for result in self._waiting:
+            if result.error:
+                self._console.print(Text(result.error, "red"))
+        self._waiting.clear()
+        self._printed = True
+
+
+def _cell(tag: "Tag | None") -> Text:
+    if tag is None:
+        return Text("")
+    return Text(f"{tag.value} {tag.confidence:.0%}", _STYLES.get(tag.decision, ""))
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} photos/s" if task.speed else "")
+
+
+@contextmanager
+def progress_bar(shown: bool) -> Iterator["Progress | None"]:
+    """A bar on standard error with rate, time left and the number of errors."""
+    if not shown:
+        yield None
+        return
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="red"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("tag", total=None, note="")
+        started = False
+
+        def tell(done: int, total: int, errors: int) -> None:
+            nonlocal started
+            if not started:
+                # Rows of an earlier run don't count for the rate.
+                bar.reset(task, total=total, completed=done)
+                started = True
+            note = f"{errors:,} with errors" if errors else ""
+            bar.update(task, total=total, completed=done, note=note)
+
+        yield tell
