@@ -1,0 +1,371 @@
+"""How right a model is: arrays of probabilities and truths in, numbers out.
+
+Throughout, for one attribute with C values and N photos:
+
+- ``probabilities`` is float (N, C), each row summing to 1;
+- ``truths`` is bool (N, C). A row of False is a missing label, and the photo doesn't count. A row
+  with several True is a label like ``Tops|Tunics``: any of them is right. Such rows count for
+  accuracy, top-5, log-loss, calibration and coverage; what is measured class by class (balanced
+  accuracy, F1, confusion) uses rows with one True only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+METRICS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "top_5",
+    "log_loss",
+    "ece",
+    "coverage_95",
+    "coverage_99",
+)
+"""Names of the scores. All but log_loss (nats, 0 or more) run from 0 to 1; for log_loss and ece
+smaller is better."""
+
+CALIBRATION_BINS = 15
+"""Equal-width confidence bins of the expected calibration error (Guo et al., 2017)."""
+
+RARE_BELOW = 50
+"""A value with fewer training products than this is rare."""
+
+_SMALLEST = 1e-7  # what log-loss takes for 0; about float32's resolution near 1
+
+
+def known(truths: np.ndarray) -> np.ndarray:
+    """Tell which photos have a label: bool (N,)."""
+    return truths.any(axis=1)
+
+
+def correct(probabilities: np.ndarray, truths: np.ndarray) -> np.ndarray:
+    """Tell whose most probable value is (one of) the true ones: bool (N,); False if unlabelled."""
+    return truths[np.arange(len(truths)), probabilities.argmax(axis=1)]
+
+
+def scores(probabilities: np.ndarray, truths: np.ndarray) -> dict[str, float]:
+    """Compute every one of `METRICS`; NaN where no photo counts.
+
+    ``balanced_accuracy`` is the mean recall of the values that occur; ``macro_f1`` and
+    ``weighted_f1`` are means over the values that occur or are predicted (scikit-learn's
+    conventions); ``coverage_95`` is the largest share of photos above a confidence threshold of
+    which at least 95 % are right.
+    """
+    return _Sample(probabilities, truths).scores()
+
+
+def intervals(
+    probabilities: np.ndarray,
+    truths: np.ndarray,
+    *,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """Percentile bootstrap confidence intervals of `scores`, photos drawn with replacement.
+
+    Args:
+        probabilities: See the module's text.
+        truths: See the module's text.
+        rounds: Number of bootstrap samples.
+        level: Share of the bootstrap distribution between low and high.
+        seed: Makes the result repeatable.
+    """
+    sample = _Sample(probabilities, truths)
+    if sample.photos == 0:
+        return dict.fromkeys(METRICS, (np.nan, np.nan))
+    random = np.random.default_rng(seed)
+    even = np.full(sample.photos, 1 / sample.photos)
+    drawn = [sample.scores(random.multinomial(sample.photos, even)) for _ in range(rounds)]
+    tail = (1 - level) / 2
+    result = {}
+    for metric in METRICS:
+        values = np.array([one[metric] for one in drawn])
+        # A resample without a single-valued label has no F1; it says nothing of the spread.
+        values = values[~np.isnan(values)]
+        low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
+        result[metric] = (float(low), float(high))
+    return result
+
+
+class _Sample:
+    """The labelled photos, reduced to what the scores need; weighted so it can be resampled."""
+
+    def __init__(self, probabilities: np.ndarray, truths: np.ndarray) -> None:
+        labelled = known(truths)
+        probabilities, truths = probabilities[labelled], truths[labelled]
+        self.photos = len(truths)
+        self.classes = truths.shape[1]
+        if self.photos == 0:
+            return
+        self.right = correct(probabilities, truths)
+        best_true = np.where(truths, probabilities, -1).max(axis=1)
+        self.in_top_5 = (probabilities > best_true[:, None]).sum(axis=1) < 5
+        allowed = (probabilities * truths).sum(axis=1)
+        self.loss = -np.log(np.clip(allowed, _SMALLEST, 1))
+        self.confidence = probabilities.max(axis=1)
+        self.bin = _bins(self.confidence)
+        self.falling = np.argsort(-self.confidence, kind="stable")
+        # Photos of one confidence can't be told apart by a threshold.
+        falling = self.confidence[self.falling]
+        self.cuts = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
+        self.single = truths.sum(axis=1) == 1
+        self.actual = truths.argmax(axis=1)[self.single]
+        self.predicted = probabilities.argmax(axis=1)[self.single]
+
+    def scores(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        if self.photos == 0:
+            return dict.fromkeys(METRICS, np.nan)
+        weights = np.ones(self.photos) if weights is None else weights.astype(float)
+        total = weights.sum()
+        result = {
+            "accuracy": weights @ self.right / total,
+            **self._by_class(weights[self.single]),
+            "top_5": weights @ self.in_top_5 / total,
+            "log_loss": weights @ self.loss / total,
+            "ece": self._calibration_error(weights) / total,
+        }
+        share, precision = self.coverage(weights)
+        for percent in (95, 99):
+            enough = share[precision >= percent / 100]
+            result[f"coverage_{percent}"] = enough.max(initial=0.0)
+        return {metric: float(result[metric]) for metric in METRICS}
+
+    def _by_class(self, weights: np.ndarray) -> dict[str, float]:
+        if weights.sum() == 0:
+            return dict.fromkeys(("balanced_accuracy", "macro_f1", "weighted_f1"), np.nan)
+
+        def count(labels: np.ndarray, of: np.ndarray) -> np.ndarray:
+            return np.bincount(labels, of, minlength=self.classes)
+
+        support = count(self.actual, weights)
+        guesses = count(self.predicted, weights)
+        hits = count(self.actual, weights * (self.actual == self.predicted))
+        seen = support > 0
+        either = seen | (guesses > 0)
+        f1 = 2 * hits[either] / (support + guesses)[either]
+        return {
+            "balanced_accuracy": np.mean(hits[seen] / support[seen]),
+            "macro_f1": f1.mean(),
+            "weighted_f1": f1 @ support[either] / support.sum(),
+        }
+
+    def _calibration_error(self, weights: np.ndarray) -> float:
+        gap = np.bincount(self.bin, weights * (self.right - self.confidence))
+        return np.abs(gap).sum()
+
+    def coverage(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights = weights[self.falling]
+        accepted = weights.cumsum()[self.cuts]
+        right = (weights * self.right[self.falling]).cumsum()[self.cuts]
+        # In a resample the most confident photos may have no weight.
+        some = accepted > 0
+        return accepted[some] / weights.sum(), right[some] / accepted[some]
+
+
+def coverage_curve(probabilities: np.ndarray, truths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the photos above each confidence threshold, and how many of those are right.
+
+    Returns:
+        Coverage, rising, and precision: two float arrays with one entry for each threshold that
+        separates photos; empty when no photo has a label.
+    """
+    sample = _Sample(probabilities, truths)
+    if sample.photos == 0:
+        return np.empty(0), np.empty(0)
+    return sample.coverage(np.ones(sample.photos))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A bin of the reliability diagram: photos with a confidence in (``low``, ``high``]."""
+
+    low: float
+    high: float
+    photos: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(probabilities: np.ndarray, truths: np.ndarray) -> list[Bin]:
+    """Group the labelled photos by confidence; bins without photos are left out."""
+    sample = _Sample(probabilities, truths)
+    if sample.photos == 0:
+        return []
+    return [
+        Bin(
+            low=number / CALIBRATION_BINS,
+            high=(number + 1) / CALIBRATION_BINS,
+            photos=int(inside.sum()),
+            confidence=float(sample.confidence[inside].mean()),
+            accuracy=float(sample.right[inside].mean()),
+        )
+        for number in range(CALIBRATION_BINS)
+        if (inside := sample.bin == number).any()
+    ]
+
+
+def _bins(confidence: np.ndarray) -> np.ndarray:
+    return np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+
+
+def confusion(probabilities: np.ndarray, truths: np.ndarray) -> np.ndarray:
+    """Count actual (row) against predicted (column) values: int (C, C)."""
+    classes = truths.shape[1]
+    single = truths.sum(axis=1) == 1
+    actual, predicted = truths[single].argmax(axis=1), probabilities[single].argmax(axis=1)
+    pairs = np.bincount(actual * classes + predicted, minlength=classes**2)
+    return pairs.reshape(classes, classes)
+
+
+def most_confused(counts: np.ndarray, limit: int) -> list[tuple[int, int, int]]:
+    """List (actual, predicted, photos) of the commonest errors in a confusion matrix."""
+    errors = counts * ~np.eye(len(counts), dtype=bool)
+    order = np.argsort(-errors, axis=None, kind="stable")[:limit]
+    pairs = np.column_stack(np.unravel_index(order, errors.shape))
+    return [
+        (int(row), int(column), int(errors[row, column]))
+        for row, column in pairs
+        if errors[row, column]
+    ]
+
+
+def confused_block(counts: np.ndarray, size: int) -> np.ndarray:
+    """Choose the values with the most errors, as actual or as predicted ones.
+
+    Returns:
+        int (at most size,): their positions, rising; all values that occur if they fit.
+    """
+    present = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    errors = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
+    worst = present[np.argsort(-errors[present], kind="stable")[:size]]
+    return np.sort(worst)
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How one value fares. A ratio whose denominator is 0 is None."""
+
+    value: str
+    support: int
+    predicted: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+def per_class(counts: np.ndarray, values: Sequence[str]) -> list[ClassScores]:
+    """Precision, recall and F1 of each value that occurs or is predicted, commonest first."""
+    support, guesses, hits = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
+    table = [
+        ClassScores(
+            value=values[c],
+            support=int(support[c]),
+            predicted=int(guesses[c]),
+            precision=float(hits[c] / guesses[c]) if guesses[c] else None,
+            recall=float(hits[c] / support[c]) if support[c] else None,
+            f1=float(2 * hits[c] / (support[c] + guesses[c])),
+        )
+        for c in np.flatnonzero(support + guesses).tolist()
+    ]
+    return sorted(table, key=lambda one: -one.support)
+
+
+def merge(
+    probabilities: np.ndarray, truths: np.ndarray, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Judge by groups of values, such as colour groups: probabilities add up.
+
+    Args:
+        probabilities: See the module's text.
+        truths: See the module's text.
+        groups: int (C,): the group of each value, numbered from 0.
+
+    Returns:
+        Probabilities and truths (N, number of groups).
+    """
+    membership = np.eye(groups.max() + 1)[groups]
+    return probabilities @ membership, (truths @ membership) > 0
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of photos with its 95 % confidence interval (Wilson, 1927); NaN of no photos."""
+
+    photos: int
+    value: float
+    low: float
+    high: float
+
+
+def share(hits: np.ndarray) -> Share:
+    """Share of True in a bool array (N,)."""
+    if len(hits) == 0:
+        return Share(0, np.nan, np.nan, np.nan)
+    test = stats.binomtest(int(hits.sum()), len(hits))
+    interval = test.proportion_ci(0.95, method="wilson")
+    return Share(len(hits), float(hits.mean()), float(interval.low), float(interval.high))
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Two models on the same photos: on how many only one is right, and could that be chance?"""
+
+    photos: int
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> McNemar:
+    """Exact McNemar test (1947), two-sided, of whether two models are equally often right.
+
+    Args:
+        first: bool (N,): on which photos the first model is right.
+        second: bool (N,): the same for the second, in the same order.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    apart = only_first + only_second
+    p_value = stats.binomtest(only_first, apart).pvalue if apart else 1.0
+    return McNemar(len(first), only_first, only_second, float(p_value))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for testing several things at once (Holm, 1979)."""
+    ordered = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[ordered] = np.maximum.accumulate(np.asarray(p_values)[ordered] * factors)
+    return np.minimum(adjusted, 1).tolist()
+
+
+def retrieval(relevance: np.ndarray, truths: np.ndarray) -> dict[str, float]:
+    """Rank all photos for each value: how many of the first are of that value?
+
+    Args:
+        relevance: float (N, C): how well a photo fits a value; e.g. probabilities.
+        truths: bool (N, C); unlabelled photos are left out.
+
+    Returns:
+        ``values`` (how many occur and so are asked for) and the means over them of ``p_at_1``,
+        ``p_at_10`` (of the first ten photos, or of all if there are fewer) and ``mrr``, the
+        reciprocal rank of the first right photo. NaN if no photo has a label.
+    """
+    labelled = known(truths)
+    relevance, truths = relevance[labelled], truths[labelled]
+    asked = np.flatnonzero(truths.any(axis=0))
+    if len(asked) == 0:
+        return {"values": 0, "p_at_1": np.nan, "p_at_10": np.nan, "mrr": np.nan}
+    order = np.argsort(-relevance[:, asked], axis=0, kind="stable")
+    hits = np.take_along_axis(truths[:, asked], order, axis=0)
+    return {
+        "values": len(asked),
+        "p_at_1": float(hits[0].mean()),
+        "p_at_10": float(hits[:10].mean()),
+        "mrr": float((1 / (hits.argmax(axis=0) + 1)).mean()),
+    }
