@@ -1,0 +1,77 @@
+"""Start the app: Streamlit's server, set up to stay on this machine and to send nothing out."""
+
+import os
+from pathlib import Path
+
+from hangtag.errors import HangtagError, require
+
+MODEL_VARIABLE = "HANGTAG_APP_MODEL"
+PRECISION_VARIABLE = "HANGTAG_APP_PRECISION"
+
+MAX_UPLOAD_MB = 4096
+"""Largest file that can be uploaded, in megabytes: a zip with a whole catalogue."""
+
+_SCRIPT = Path(__file__).with_name("main.py")
+_THEME = Path(__file__).with_name("theme.toml")
+
+
+def launch(
+    model: str = "default",
+    *,
+    precision: float = 0.95,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    browser: bool = True,
+) -> None:
+    """Serve the app until it is interrupted.
+
+    Args:
+        model: Name or folder of the model.
+        precision: Share of accepted tags that are to be right, 0 to 1.
+        host: Address to listen at; the default serves this machine only.
+        port: TCP port.
+        browser: Open the app in the web browser.
+
+    Raises:
+        MissingExtraError: Streamlit isn't installed.
+        HangtagError: The port is taken.
+        ModelError: The model can't be read.
+    """
+    bootstrap = require("app", "streamlit.web.bootstrap")
+    require("app", "xlsxwriter")
+    from hangtag.model import read_model
+
+    read_model(model)  # a wrong name is reported here rather than in the browser
+    _check_port(host, port)
+    os.environ[MODEL_VARIABLE] = str(model)
+    os.environ[PRECISION_VARIABLE] = str(precision)
+    options = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": not browser,
+        "server.fileWatcherType": "none",
+        "server.maxUploadSize": MAX_UPLOAD_MB,
+        "server.showEmailPrompt": False,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "viewer",
+        "client.showErrorDetails": "type",
+        "client.showErrorLinks": False,
+        "theme.base": str(_THEME),
+        "logger.hideWelcomeMessage": True,
+    }
+    bootstrap.load_config_options(options)
+    print(f"hangtag app: http://{host}:{port} (stop with Ctrl+C)", flush=True)
+    bootstrap.run(str(_SCRIPT), False, [], options)
+
+
+def _check_port(host: str, port: int) -> None:
+    import socket
+
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise HangtagError(
+            f"{host}:{port}: {error.strerror or error}; choose another with --port"
+        ) from error

@@ -1,0 +1,67 @@
+"""Pictures that the pages show: thumbnails, and heat maps laid over a photo."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+THUMBNAIL = 320
+"""Longer side of a thumbnail in pixels: sharp at the width of a card."""
+
+LARGE = 900
+"""Longer side of the photo that a person looks at closely."""
+
+_JPEG_QUALITY = 82
+# Inferno's colours at even steps, after matplotlib: even in lightness, readable for the
+# colour-blind.
+_HEAT = np.array(
+    [(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32
+)
+
+
+def shrink(photo: np.ndarray, longest: int) -> Image.Image:
+    """Fit a photo, uint8 (H, W, 3), into a square of ``longest`` pixels; never enlarged."""
+    picture = Image.fromarray(photo)
+    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return picture
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """Encode a picture as JPEG."""
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return out.getvalue()
+
+
+def data_uri(encoded: bytes) -> str:
+    """Put a JPEG into an address that needs no request."""
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
+
+
+def heat_map(picture: Image.Image, activation: np.ndarray) -> Image.Image:
+    """Lay a class activation map over the photo that it explains.
+
+    Args:
+        picture: The photo, RGB, in any size.
+        activation: float32 (h, w), 0 to 1, over the network's input: the photo fitted into
+            h × w pixels, centred, with borders where the proportions differ.
+
+    Returns:
+        The photo, dimmed where the network didn't look and glowing where it did.
+    """
+    inner = _without_borders(activation, picture.width / picture.height)
+    heat = Image.fromarray(np.uint8(255 * np.clip(inner, 0, 1)))
+    strength = np.asarray(heat.resize(picture.size, Image.Resampling.BICUBIC), np.float32) / 255
+    steps = np.linspace(0, 1, len(_HEAT))
+    glow = np.stack([np.interp(strength, steps, _HEAT[:, c]) for c in range(3)], axis=-1)
+    grey = np.asarray(picture.convert("L").convert("RGB"), np.float32)
+    return Image.fromarray(np.uint8(0.45 * grey + 0.55 * glow))
+
+
+def _without_borders(activation: np.ndarray, aspect: float) -> np.ndarray:
+    height, width = activation.shape
+    inner_height = min(height, max(1, round(width / aspect)))
+    inner_width = min(width, max(1, round(height * aspect)))
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    return activation[top : top + inner_height, left : left + inner_width]

@@ -1,0 +1,60 @@
+"""Photos in: drop, choose or paste them; then the progress of tagging them."""
+
+import streamlit as st
+
+from hangtag.app import session
+from hangtag.app.uploads import Upload, unpack
+from hangtag.app.views import parts
+from hangtag.app.views.paste import paste_button
+from hangtag.app.workspace import Workspace
+
+
+def intake(workspace: Workspace) -> None:
+    """Show the uploader, large when nothing is here yet, folded away otherwise."""
+    if len(workspace.review) == 0 and not workspace.waiting:
+        _uploader(workspace)
+        return
+    with st.expander("Add more photos", icon=":material/add_photo_alternate:"):
+        _uploader(workspace)
+
+
+def _uploader(workspace: Workspace) -> None:
+    # A new key empties the uploader, which frees the memory that its files take.
+    key = f"upload-{st.session_state.get('uploads', 0)}"
+
+    def arrived() -> None:
+        for file in st.session_state[key]:
+            workspace.receive(unpack(file.name, file))
+        st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1
+
+    st.file_uploader(
+        "Drop photos here: one, many, or a zip of them",
+        accept_multiple_files=True,
+        key=key,
+        on_change=arrived,
+        help="They are read by this computer alone and deleted when you start over.",
+    )
+
+    def pasted(upload: Upload) -> None:
+        workspace.receive([upload])
+
+    paste_button(pasted)
+
+
+def tag_waiting(workspace: Workspace) -> None:
+    """Tag what waits, with a progress bar.
+
+    Each step ends in the review, so that nothing is lost or done twice when the person clicks
+    something else in the meantime.
+    """
+    if not workspace.waiting:
+        return
+    tagger = session.tagger()
+    total, done = workspace.waiting, 0
+    bar = st.progress(0.0)
+    while workspace.waiting:
+        bar.progress(
+            done / total, f"Tagging {parts.plural(total, 'photo', 'photos')}: {done:,} done …"
+        )
+        done += workspace.tag_some(tagger)
+    st.rerun()

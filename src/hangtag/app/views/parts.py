@@ -1,0 +1,83 @@
+"""Small pieces of HTML and wording that several views share."""
+
+import re
+from html import escape
+
+from hangtag.app.pictures import data_uri
+from hangtag.app.review import ReviewedPhoto, ReviewedTag
+
+
+def words(attribute: str) -> str:
+    """Name an attribute as a person would: ``articleType`` is "Article type"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", attribute).capitalize()
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """Count things: "1 photo", "1,204 photos"."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def percent(share: float) -> str:
+    """Write a share of 0 to 1; never 100 % for what isn't certain."""
+    rounded = round(100 * share)
+    return "> 99 %" if rounded == 100 and share < 1 else f"{rounded} %"
+
+
+def hero(title: str, text: str) -> str:
+    """Head a page."""
+    return f'<div class="ht-hero"><h1>{escape(title)}</h1><p>{escape(text)}</p></div>'
+
+
+def legend() -> str:
+    """Explain the colours of the bars."""
+    return (
+        '<div class="ht-legend"><span><i></i>accepted</span>'
+        '<span><i class="doubt"></i>please review</span>'
+        "<span>The bar is the model’s confidence.</span></div>"
+    )
+
+
+def card(photo: ReviewedPhoto) -> str:
+    """One photo with all its tags, or its error."""
+    if photo.error is not None:
+        picture = '<div class="ht-photo ht-broken" aria-hidden="true">!</div>'
+        body = f'<div class="ht-error" role="alert">{escape(photo.error)}</div>'
+    else:
+        picture = (
+            f'<div class="ht-photo"><img src="{data_uri(photo.thumbnail or b"")}" '
+            f'alt="{escape(photo.name)}" loading="lazy"></div>'
+        )
+        body = "".join(_tag(name, tag) for name, tag in photo.tags.items())
+        if photo.known_product is False:
+            body = f'<p class="ht-note">{UNKNOWN_PRODUCT}</p>' + body
+    name = escape(photo.name)
+    title = f'<span class="ht-name" title="{name}">{name}</span>{_chip(photo)}'
+    return f'{picture}<div class="ht-head">{title}</div>{body}'
+
+
+UNKNOWN_PRODUCT = "Looks like nothing the model has learnt; check every tag."
+"""What is said about a photo outside of the model's domain."""
+
+
+def _chip(photo: ReviewedPhoto) -> str:
+    if photo.error is not None:
+        return '<span class="ht-chip bad">problem</span>'
+    if photo.open_attributes:
+        return f'<span class="ht-chip doubt">{len(photo.open_attributes)} to review</span>'
+    return '<span class="ht-chip">settled</span>'
+
+
+def _tag(name: str, tag: ReviewedTag) -> str:
+    confidence = tag.suggestion.confidence
+    kind, side = "", percent(confidence)
+    if tag.decided_by == "person":
+        kind, side = "person", "corrected" if tag.corrected else "confirmed"
+        confidence = 1.0
+    elif tag.open:
+        kind, side = "doubt", f"review · {side}"
+    return (
+        f'<div class="ht-tag {kind}"><span class="ht-label">{escape(words(name))}</span>'
+        f'<span class="ht-value" title="{escape(tag.value or "none")}">'
+        f'{escape(tag.value or "none")}</span><span class="ht-percent">{side}</span>'
+        f'<span class="ht-bar"><i style="width:{100 * confidence:.0f}%"></i></span></div>'
+    )

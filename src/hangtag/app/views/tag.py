@@ -1,0 +1,77 @@
+"""The page that most people use: photos in, tags looked through, files out."""
+
+import streamlit as st
+
+from hangtag.app import session
+from hangtag.app.review import Counts
+from hangtag.app.views import parts
+from hangtag.app.views.closer import closer
+from hangtag.app.views.downloads import downloads
+from hangtag.app.views.filters import choose
+from hangtag.app.views.gallery import gallery
+from hangtag.app.views.intake import intake, tag_waiting
+from hangtag.app.views.table import table
+
+_VIEWS = ["Photos", "One by one", "Table", "Download"]
+
+
+def page() -> None:
+    """Show the page."""
+    workspace = session.workspace()
+    review = workspace.review
+    if len(review) == 0:
+        st.html(
+            parts.hero(
+                "Tag product photos",
+                "Drop your photos: each gets its tags in a moment, with a confidence that means "
+                "what it says. Look through the doubtful ones, then download the table.",
+            )
+        )
+    intake(workspace)
+    tag_waiting(workspace)
+    if len(review) == 0:
+        return
+    _summary(review.counts())
+    with st.container(horizontal=True, vertical_alignment="center", key="views"):
+        view = st.segmented_control(
+            "View",
+            _VIEWS,
+            default=_VIEWS[0],
+            required=True,
+            label_visibility="collapsed",
+            key="view",
+            persist_state="session",
+        )
+        st.space("stretch")
+        with st.popover("Start over", type="tertiary", icon=":material/delete:"):
+            st.write("This deletes the photos and every decision about them.")
+            st.button("Delete and start over", type="primary", on_click=session.start_over)
+    chosen = choose(review)
+    if view == "One by one":
+        closer(workspace, chosen)
+    elif view == "Table":
+        table(review, chosen)
+    elif view == "Download":
+        downloads(review, chosen.find(review))
+    else:
+        gallery(chosen.find(review))
+
+
+def _summary(counts: Counts) -> None:
+    accepted = counts.tags - counts.open - counts.by_person
+    with st.grid(4, min_column_width=130, gap="small", key="summary"):
+        st.metric("Photos", f"{counts.photos:,}", border=True)
+        st.metric(
+            "Accepted by the model",
+            f"{accepted / counts.tags:.0%}" if counts.tags else "–",
+            border=True,
+            help="Tags that the model is sure of.",
+        )
+        st.metric(
+            "Tags to review",
+            f"{counts.open:,}",
+            border=True,
+            help=f"Decided by a person so far: {counts.by_person:,}, "
+            f"of these corrected: {counts.corrected:,}.",
+        )
+        st.metric("Problems", f"{counts.problems:,}", border=True, help="Files that are no photos.")

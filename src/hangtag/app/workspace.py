@@ -1,0 +1,169 @@
+"""Workspaces: the photos of one person's sitting on disk, those that wait, and their review.
+
+A workspace outlives a reload of the page: the page's address holds its token. It ends when the
+person starts over, after a day without use, or when the app stops; its photos go with it.
+"""
+
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from hangtag.app.pictures import LARGE, THUMBNAIL, heat_map, jpeg, shrink
+from hangtag.app.review import Review, ReviewedPhoto, ReviewedTag
+from hangtag.app.uploads import Upload
+from hangtag.photo import PhotoError, read_photo
+
+if TYPE_CHECKING:
+    from hangtag.tagger import Tagger
+
+CHUNK = 16
+"""Photos that are tagged between two updates of the progress bar."""
+
+MAX_WORKSPACES = 32
+"""Sittings that are kept; beyond that the one that was left alone longest ends."""
+
+MAX_IDLE = 24 * 3600.0
+"""Seconds after which a sitting that nobody used ends."""
+
+
+class Workspace:
+    """One sitting: a folder for the photos, the queue of those to be tagged, and the review."""
+
+    def __init__(self, review: Review) -> None:
+        self.review = review
+        self._folder = tempfile.TemporaryDirectory(prefix="hangtag-", ignore_cleanup_errors=True)
+        self._waiting: list[ReviewedPhoto] = []
+        self._received = 0
+        self._lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """Photos that are not yet tagged."""
+        return len(self._waiting)
+
+    def receive(self, uploads: Iterable[Upload]) -> int:
+        """Store photos and queue them; those that arrived with an error go to the review at once.
+
+        Returns:
+            How many came.
+        """
+        came = 0
+        for upload in uploads:
+            with self._lock:
+                self._received += 1
+                key = f"{self._received:06d}"
+            came += 1
+            photo = ReviewedPhoto(key, upload.name, error=upload.error)
+            if upload.error is not None:
+                self.review.add(photo)
+                continue
+            photo.path = Path(self._folder.name) / key
+            photo.path.write_bytes(upload.data)
+            with self._lock:
+                self._waiting.append(photo)
+        return came
+
+    def tag_some(self, tagger: "Tagger", size: int = CHUNK) -> int:
+        """Tag the next photos of the queue and move them to the review.
+
+        Returns:
+            How many were taken, broken ones included; 0 when the queue is empty.
+        """
+        with self._lock:
+            taken, self._waiting = self._waiting[:size], self._waiting[size:]
+        decoded = [(photo, self._decode(photo, tagger)) for photo in taken]
+        sound = [(photo, array) for photo, array in decoded if array is not None]
+        if sound:
+            results = tagger.tag([array for _, array in sound])
+            for (photo, _), result in zip(sound, results, strict=True):
+                photo.error, photo.model = result.error, result.model
+                photo.known_product = result.known_product
+                photo.tags = {
+                    name: ReviewedTag(tag, tag.value) for name, tag in result.tags.items()
+                }
+        for photo in taken:
+            self.review.add(photo)
+        return len(taken)
+
+    def _decode(self, photo: ReviewedPhoto, tagger: "Tagger") -> np.ndarray | None:
+        assert photo.path is not None
+        try:
+            # As the tagger itself would, so that the tags are those of the command line.
+            array = read_photo(photo.path, smallest=tagger.input_size, name=photo.name)
+            small = read_photo(photo.path, smallest=(THUMBNAIL, THUMBNAIL), name=photo.name)
+            photo.thumbnail = jpeg(shrink(small, THUMBNAIL))
+        except PhotoError as error:
+            photo.error = str(error)
+            return None
+        return array
+
+    def large_picture(self, photo: ReviewedPhoto) -> Image.Image:
+        """Read a photo for looking at it closely.
+
+        Raises:
+            PhotoError: The photo can't be read.
+        """
+        if photo.path is None:
+            raise PhotoError(f"{photo.name}: no photo arrived; upload it again")
+        return shrink(read_photo(photo.path, smallest=(LARGE, LARGE), name=photo.name), LARGE)
+
+    def explained(
+        self, photo: ReviewedPhoto, tagger: "Tagger", attribute: str, value: str | None
+    ) -> Image.Image:
+        """Show where the network looked for a value of an attribute; None: for its first choice.
+
+        Raises:
+            PhotoError: The photo can't be read.
+        """
+        picture = self.large_picture(photo)
+        array = read_photo(photo.path, smallest=tagger.input_size, name=photo.name)
+        activation = tagger.activation_map(tagger.prepare(array), attribute, value)
+        return heat_map(picture, activation)
+
+    def close(self) -> None:
+        """Delete the photos."""
+        self._folder.cleanup()
+
+
+class Workspaces:
+    """All sittings of one running app, each found by the token that its pages carry."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[float, Workspace]] = {}
+        self._lock = threading.Lock()
+
+    def open(self, token: str | None, review: Review) -> tuple[str, Workspace]:
+        """Find a sitting again, or begin one.
+
+        Args:
+            token: From the page's address; unknown or None: a new sitting with a new token.
+            review: The empty review that a new sitting begins with.
+        """
+        with self._lock:
+            self._end_idle()
+            if token is None or token not in self._open:
+                token = secrets.token_urlsafe(16)
+                self._open[token] = (time.monotonic(), Workspace(review))
+            workspace = self._open.pop(token)[1]
+            self._open[token] = (time.monotonic(), workspace)  # the last is the latest used
+            return token, workspace
+
+    def close(self, token: str) -> None:
+        """End a sitting and delete its photos."""
+        with self._lock:
+            if token in self._open:
+                self._open.pop(token)[1].close()
+
+    def _end_idle(self) -> None:
+        oldest = time.monotonic() - MAX_IDLE
+        for token, (used, workspace) in list(self._open.items()):
+            if used < oldest or len(self._open) >= MAX_WORKSPACES:
+                del self._open[token]
+                workspace.close()
