@@ -1,9 +1,10 @@
 """The commands. Each one parses its options, calls one library function and prints the result."""
 
+import inspect
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,69 +90,14 @@ def tag(
         raise typer.Exit(1)
 
 
-@app.command(rich_help_panel="Serve")
-def serve(
-    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = Settings.model,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 answers other machines.")
-    ] = Settings.host,
-    port: Annotated[int, typer.Option(min=1, max=65535)] = Settings.port,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes; each loads the model.")
-    ] = Settings.workers,
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads per worker; 0 shares the cores among them.")
-    ] = Settings.threads,
-    precision: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of accepted tags that should be right.")
-    ] = Settings.precision,
-    alternatives: Annotated[
-        int, typer.Option(min=0, help="Other values that each tag lists.")
-    ] = Settings.alternatives,
-    max_batch: Annotated[
-        int, typer.Option(min=1, help="Photos that go through the network together.")
-    ] = Settings.max_batch,
-    max_wait_ms: Annotated[
-        float, typer.Option(min=0, help="Milliseconds that a batch waits for more photos.")
-    ] = Settings.max_wait_ms,
-    queue: Annotated[
-        int, typer.Option(min=1, help="Photos a worker takes before it answers 503.")
-    ] = Settings.queue,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for an upload, and again for its tags.")
-    ] = Settings.timeout,
-    max_photo_mb: Annotated[
-        float, typer.Option(min=0.01, help="Largest photo, in MiB.")
-    ] = Settings.max_photo_mb,
-    max_upload_mb: Annotated[
-        float, typer.Option(min=0.01, help="Largest request with many photos, in MiB.")
-    ] = Settings.max_upload_mb,
-    max_memory_mb: Annotated[
-        float, typer.Option(min=0.01, help="Uploads held at the same time, in MiB per worker.")
-    ] = Settings.max_memory_mb,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Largest photo, in pixels.")
-    ] = Settings.max_pixels,
-    max_files: Annotated[int, typer.Option(min=1, help="Photos per request.")] = Settings.max_files,
-    api_key: Annotated[
-        str,
-        typer.Option(
-            envvar="HANGTAG_API_KEY",
-            help="What clients must send as X-API-Key. Better set by the environment variable: "
-            "a command line can be read by other users of the machine.",
-        ),
-    ] = Settings.api_key,
-    cors: Annotated[
-        list[str] | None,
-        typer.Option(help="Origin whose pages may call the API; may be repeated."),
-    ] = None,
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="Least level logged.")
-    ] = Settings.log_level,
-) -> None:
+def serve(**options: Any) -> None:
     """Serve a model as a REST API, until SIGTERM or Ctrl+C."""
-    settings = Settings(**{**locals(), "cors": tuple(cors or ())})
-    require("serve", "hangtag.server.application").serve(settings)
+    require("serve", "hangtag.server.application").serve(Settings(**options))
+
+
+# Each setting is an option, described where it is defined.
+serve.__signature__ = inspect.signature(Settings)  # type: ignore[attr-defined]
+app.command()(serve)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""The REST API: photos in over HTTP, tags out."""

@@ -1,0 +1,251 @@
+"""The addresses of the API."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response, UploadFile
+from fastapi.responses import JSONResponse
+from pydantic import WithJsonSchema
+
+import hangtag
+from hangtag.model import Model
+from hangtag.server import metrics as prometheus
+from hangtag.server.metrics import Metrics
+from hangtag.server.problems import (
+    BUSY,
+    INVALID,
+    MALFORMED,
+    TIMED_OUT,
+    TOO_LARGE,
+    TOO_SLOW,
+    UNAUTHORISED,
+    UNREADABLE,
+    Problem,
+    documented,
+)
+from hangtag.server.schemas import (
+    AttributeDescription,
+    Base64Photo,
+    BatchResult,
+    Health,
+    ModelDescription,
+    PhotoResult,
+    TagValue,
+)
+from hangtag.server.settings import Settings
+from hangtag.server.tagging import Tagged, TaggingService, Upload
+
+HOW_TO_CALL = {
+    "/predict": "send the photo as multipart field image: curl -F image=@photo.jpg …/predict",
+    "/predict_base64": 'send JSON: {"image": "<the photo\'s file in base64>"}',
+    "/predict_batch": "send each photo as multipart field images: "
+    "curl -F images=@a.jpg -F images=@b.jpg …/predict_batch",
+}
+"""The cure for a request that lacks what an address needs."""
+
+_UNNAMED = "photo"
+_READING = (UNAUTHORISED,)
+_TAGGING = (
+    MALFORMED,
+    UNAUTHORISED,
+    TOO_SLOW,
+    TOO_LARGE,
+    INVALID,
+    BUSY,
+    TIMED_OUT,
+)
+
+
+def information_routes(
+    service: TaggingService, model: Model, settings: Settings, metrics: Metrics
+) -> APIRouter:
+    """Build what tells about the server and its model."""
+    router = APIRouter(tags=["about"])
+    thresholds = model.info.thresholds
+    description = ModelDescription(
+        name=model.info.name,
+        format_version=model.info.format_version,
+        input_size=service.tagger.input_size,
+        precision=settings.precision,
+        attributes=[
+            AttributeDescription(
+                name=attribute.name,
+                values=list(attribute.values),
+                thresholds=thresholds.get(attribute.name, {}),
+            )
+            for attribute in service.tagger.attributes
+        ],
+        taxonomy=model.info.taxonomy,
+        numbers=model.info.numbers,
+        card=model.card,
+    )
+
+    @router.get(
+        "/health",
+        summary="Is the server alive, and does it take photos?",
+        responses={503: {"model": Health, "description": "Photos are not taken at present."}},
+    )
+    async def health() -> Health:
+        state = Health(
+            status="healthy" if service.ready else "unavailable",
+            live=True,
+            ready=service.ready,
+            model=model.info.name,
+            version=hangtag.__version__,
+            photos_waiting=service.waiting,
+        )
+        if not service.ready:
+            return JSONResponse(state.model_dump(), 503)  # type: ignore[return-value]
+        return state
+
+    @router.get(
+        "/model",
+        summary="The model: card, attributes, vocabularies, thresholds, numbers",
+        responses=documented(*_READING),
+    )
+    async def describe_model() -> ModelDescription:
+        return description
+
+    @router.get(
+        "/metrics",
+        summary="The server's numbers, for Prometheus",
+        response_class=Response,
+        responses={
+            200: {"description": "The numbers.", "content": {"text/plain": {}}},
+            **documented(*_READING),
+        },
+    )
+    def exposition() -> Response:
+        return Response(metrics.exposition(), media_type=prometheus.MEDIA_TYPE)
+
+    return router
+
+
+def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
+    """Build what takes photos and answers with tags."""
+    router = APIRouter(tags=["tags"])
+    names = tuple(attribute.name for attribute in service.tagger.attributes)
+    # A class of its own would be needed for an enum; and commas are allowed, too.
+    listed = WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(names)}})
+    wanted_attributes = Annotated[
+        list[str] | None,
+        listed,
+        Query(description="Tag only these; repeat the parameter or use commas. Default: all."),
+    ]
+    explaining = Annotated[bool, Query(description="Show where the network looked.")]
+
+    async def tag_one(
+        upload: Upload, attributes: Sequence[str] | None, explain: bool
+    ) -> PhotoResult:
+        wanted = _chosen(attributes, names)
+        (tagged,) = await service.tag([upload], wanted, explain=explain)
+        if tagged.tags.error is not None:
+            raise _unreadable(tagged.tags.error)
+        return _result(tagged, explain)
+
+    @router.post(
+        "/predict",
+        summary="Tag one photo (multipart)",
+        responses=documented(*_TAGGING, UNREADABLE),
+    )
+    async def predict(
+        image: UploadFile,
+        attributes: wanted_attributes = None,
+        explain: explaining = False,
+    ) -> PhotoResult:
+        return await tag_one(await _upload(image), attributes, explain)
+
+    @router.post(
+        "/predict_base64",
+        summary="Tag one photo (JSON)",
+        responses=documented(*_TAGGING, UNREADABLE),
+    )
+    async def predict_base64(
+        photo: Base64Photo,
+        attributes: wanted_attributes = None,
+        explain: explaining = False,
+    ) -> PhotoResult:
+        return await tag_one(Upload(_UNNAMED, _decoded(photo.image)), attributes, explain)
+
+    @router.post(
+        "/predict_batch",
+        summary="Tag many photos (multipart); a broken one has its error in its place",
+        responses=documented(*_TAGGING),
+    )
+    async def predict_batch(
+        images: list[UploadFile],
+        attributes: wanted_attributes = None,
+    ) -> BatchResult:
+        if len(images) > settings.max_files:
+            raise Problem(
+                TOO_LARGE,
+                f"{len(images)} photos are more than the {settings.max_files} allowed at a time",
+                "send them in several requests",
+            )
+        wanted = _chosen(attributes, names)
+        tagged = await service.tag([await _upload(image) for image in images], wanted)
+        errors = sum(one.tags.error is not None for one in tagged)
+        return BatchResult(
+            status="partial" if errors else "success",
+            errors=errors,
+            results=[_result(one, explain=False) for one in tagged],
+        )
+
+    return router
+
+
+async def _upload(file: UploadFile) -> Upload:
+    return Upload(file.filename or _UNNAMED, await file.read())
+
+
+def _decoded(text: str) -> bytes:
+    _, comma, after = text.partition(",")
+    data = after if comma and text.startswith("data:") else text
+    try:
+        return base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Problem(
+            INVALID, "image is not base64", "encode the photo's file: base64 -w0 photo.jpg"
+        ) from error
+
+
+def _chosen(attributes: Sequence[str] | None, names: Sequence[str]) -> list[str]:
+    if attributes is None:
+        return list(names)
+    chosen = [name.strip() for given in attributes for name in given.split(",")]
+    if unknown := [name for name in chosen if name not in names]:
+        raise Problem(
+            INVALID,
+            f"this model has no attribute called {unknown[0]!r}",
+            f"choose among {', '.join(names)}",
+        )
+    return chosen
+
+
+def _unreadable(error: str) -> Problem:
+    detail, _, cure = error.rpartition("; ")
+    return Problem(UNREADABLE, detail or error, cure if detail else "send another photo")
+
+
+def _result(tagged: Tagged, explain: bool) -> PhotoResult:
+    found = tagged.tags
+    return PhotoResult(
+        status="success" if found.error is None else "error",
+        predictions={name: tag.value for name, tag in found.tags.items()},
+        confidences={name: tag.confidence for name, tag in found.tags.items()},
+        photo=found.photo,
+        tags={
+            name: TagValue.model_validate(tag, from_attributes=True)
+            for name, tag in found.tags.items()
+        },
+        model=found.model,
+        known_product=found.known_product,
+        explanations=(
+            {name: base64.b64encode(png).decode() for name, png in tagged.pictures.items()}
+            if explain
+            else None
+        ),
+        error=found.error,
+    )

@@ -1,0 +1,105 @@
+"""What a server can be told: each setting, its default and its option, once."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from typer import Option
+
+MEBIBYTE = 2**20
+
+
+class LogLevel(StrEnum):
+    """The least important line that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve a model. ``hangtag serve`` has an option for each field."""
+
+    model: Annotated[str, Option(help="Name or folder of the model.")] = "default"
+    host: Annotated[
+        str, Option(help="Address to listen on; 0.0.0.0 answers other machines, too.")
+    ] = "127.0.0.1"
+    port: Annotated[int, Option(min=1, max=65535)] = 5000
+    workers: Annotated[
+        int, Option(min=1, help="Processes; each has the model and a queue of its own.")
+    ] = 1
+    threads: Annotated[
+        int, Option(min=0, help="Threads per worker; 0 shares the cores among them.")
+    ] = 0
+    precision: Annotated[
+        float, Option(min=0, max=1, help="Share of accepted tags that should be right.")
+    ] = 0.95
+    alternatives: Annotated[int, Option(min=0, help="Other values that each tag lists.")] = 3
+    max_batch: Annotated[
+        int, Option(min=1, help="Photos that go through the network together.")
+    ] = 16
+    max_wait_ms: Annotated[
+        float, Option(min=0, help="Milliseconds a batch waits for photos being decoded.")
+    ] = 5.0
+    queue: Annotated[
+        int, Option(min=1, help="Photos that a worker takes before it answers 503.")
+    ] = 256
+    timeout: Annotated[
+        float, Option(min=0.1, help="Seconds for an upload to arrive, and again for its tags.")
+    ] = 30.0
+    max_photo_mb: Annotated[float, Option(min=0.01, help="Largest photo, in MiB.")] = 16.0
+    max_upload_mb: Annotated[
+        float, Option(min=0.01, help="Largest request with many photos, in MiB.")
+    ] = 64.0
+    max_memory_mb: Annotated[
+        float, Option(min=0.01, help="Uploads that a worker holds at the same time, in MiB.")
+    ] = 256.0
+    max_pixels: Annotated[int, Option(min=1, help="Largest photo, in pixels.")] = 50_000_000
+    max_files: Annotated[int, Option(min=1, help="Photos per request.")] = 64
+    api_key: Annotated[
+        str,
+        Option(
+            envvar="HANGTAG_API_KEY",
+            show_default=False,
+            help="What clients must send as X-API-Key. Better set by the environment: "
+            "other users of the machine can read command lines.",
+        ),
+    ] = ""
+    cors: Annotated[
+        str,
+        Option(
+            show_default=False,
+            help="Origins whose pages may call the API, separated by commas; none by default.",
+        ),
+    ] = ""
+    log_level: Annotated[LogLevel, Option(help="The least important line that is logged.")] = (
+        LogLevel.INFO
+    )
+
+    @property
+    def threads_per_worker(self) -> int:
+        """Threads for inference in each worker, and as many for decoding."""
+        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
+
+    @property
+    def max_photo_bytes(self) -> int:
+        """Largest photo in bytes."""
+        return int(self.max_photo_mb * MEBIBYTE)
+
+    @property
+    def origins(self) -> list[str]:
+        """Origins whose pages may call the API."""
+        return [origin.strip() for origin in self.cors.split(",") if origin.strip()]
+
+    def to_json(self) -> str:
+        """Write the settings so that a worker process can read them."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        """Read what :meth:`to_json` wrote."""
+        return cls(**json.loads(text))

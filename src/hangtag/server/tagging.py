@@ -1,0 +1,160 @@
+"""From uploaded bytes to tags: decode in threads, infer in batches, for many requests at once."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hangtag.errors import HangtagError
+from hangtag.photo import Limits, read_photo, to_input
+from hangtag.server.batching import Batcher, QueueFullError
+from hangtag.server.explanation import heat_picture
+from hangtag.server.limits import RETRY_SOON
+from hangtag.server.metrics import Metrics
+from hangtag.server.problems import BUSY, TIMED_OUT, Problem
+from hangtag.server.settings import Settings
+from hangtag.tagger import PhotoTags, Tagger
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A photo as a client sent it."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A photo's tags, and for each explained attribute a PNG of where the network looked."""
+
+    tags: PhotoTags
+    pictures: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    pixels: np.ndarray
+    explained: tuple[str, ...]
+
+
+class TaggingService:
+    """One model, shared by all requests of a worker."""
+
+    def __init__(self, tagger: Tagger, settings: Settings, metrics: Metrics) -> None:
+        self.tagger = tagger
+        self._metrics = metrics
+        self._timeout = settings.timeout
+        self._limits = Limits(settings.max_photo_bytes, settings.max_pixels)
+        self._decoders = ThreadPoolExecutor(
+            settings.threads_per_worker, thread_name_prefix="decoding"
+        )
+        self._batcher: Batcher[_Job, Tagged] = Batcher(
+            self._run,
+            max_batch=settings.max_batch,
+            max_wait=settings.max_wait_ms / 1000,
+            capacity=settings.queue,
+        )
+
+    def start(self) -> None:
+        """Begin to take photos."""
+        self._batcher.start()
+
+    async def close(self) -> None:
+        """Finish what was taken, then stop."""
+        await self._batcher.close()
+        self._decoders.shutdown()
+
+    @property
+    def ready(self) -> bool:
+        """Whether photos are taken."""
+        return self._batcher.running
+
+    @property
+    def waiting(self) -> int:
+        """Photos taken and not yet answered."""
+        return self._batcher.admitted
+
+    async def tag(
+        self, uploads: Sequence[Upload], attributes: Sequence[str], *, explain: bool = False
+    ) -> list[Tagged]:
+        """Tag photos, together with those of other requests.
+
+        Args:
+            uploads: The photos.
+            attributes: Names of the attributes to tag.
+            explain: Whether to draw for each of them where the network looked.
+
+        Returns:
+            One result per photo, in order; a photo that can't be read has ``tags.error`` set.
+
+        Raises:
+            Problem: The queue is full, or the answer took too long.
+        """
+        explained = tuple(attributes) if explain else ()
+        try:
+            with self._batcher.room(len(uploads)) as leave:
+                async with asyncio.timeout(self._timeout):
+                    tagged = await asyncio.gather(
+                        *(self._tag_one(upload, explained, leave) for upload in uploads)
+                    )
+        except QueueFullError as error:
+            raise Problem(BUSY, "the queue is full", "try again in a moment", RETRY_SOON) from error
+        except TimeoutError as error:
+            raise Problem(
+                TIMED_OUT,
+                f"no tags after {self._timeout:g} seconds",
+                "try again in a moment, with fewer photos at a time",
+                RETRY_SOON,
+            ) from error
+        return [self._restricted(one, attributes) for one in tagged]
+
+    async def _tag_one(
+        self, upload: Upload, explained: tuple[str, ...], leave: Callable[[], None]
+    ) -> Tagged:
+        loop = asyncio.get_running_loop()
+        try:
+            pixels = await loop.run_in_executor(self._decoders, self._prepare, upload)
+            return await self._batcher.submit(_Job(upload.name, pixels, explained))
+        except HangtagError as error:
+            broken = PhotoTags(
+                photo=upload.name, tags={}, model=self.tagger.info.name, error=str(error)
+            )
+            return Tagged(broken, {})
+        finally:
+            leave()
+
+    def _prepare(self, upload: Upload) -> np.ndarray:
+        start = time.perf_counter()
+        size = self.tagger.input_size
+        photo = read_photo(upload.data, smallest=size, limits=self._limits, name=upload.name)
+        pixels = to_input(photo, size)
+        self._metrics.decoding.observe(time.perf_counter() - start)
+        return pixels
+
+    def _run(self, jobs: list[_Job]) -> list[Tagged]:
+        start = time.perf_counter()
+        probabilities = self.tagger.probabilities(np.stack([job.pixels for job in jobs]))
+        tags = self.tagger.tags_from(probabilities, [job.name for job in jobs])
+        self._metrics.batches.observe(len(jobs))
+        self._metrics.inference.observe(time.perf_counter() - start)
+        return [
+            Tagged(of_photo, self._explain(job)) for job, of_photo in zip(jobs, tags, strict=True)
+        ]
+
+    def _explain(self, job: _Job) -> dict[str, bytes]:
+        return {
+            name: heat_picture(job.pixels, self.tagger.activation_map(job.pixels, name))
+            for name in job.explained
+        }
+
+    def _restricted(self, tagged: Tagged, attributes: Sequence[str]) -> Tagged:
+        tags = {name: tag for name, tag in tagged.tags.tags.items() if name in attributes}
+        self._metrics.photos.labels("error" if tagged.tags.error else "tagged").inc()
+        for name, tag in tags.items():
+            self._metrics.tags.labels(name, tag.decision).inc()
+        return replace(tagged, tags=replace(tagged.tags, tags=tags))
