@@ -92,6 +92,8 @@ def _fetch_web(url: str, max_bytes: int) -> bytes:
                 raise _too_large(url, max_bytes)
             if time.monotonic() > end:
                 raise TimeoutError(f"not complete after {SECONDS_IN_ALL} seconds")
+        if answer.length:  # what the server promised and didn't send
+            raise ConnectionError(f"{answer.length:,} bytes are missing at the end")
     return bytes(data)
 
 

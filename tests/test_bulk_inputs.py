@@ -1,0 +1,250 @@
+"""What the tag command accepts as photos, and what it says about what is none."""
+
+import io
+import json
+import sys
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import polars
+import pytest
+from PIL import Image
+
+from hangtag.bulk import remote
+from hangtag.bulk.inputs import Inputs, Item
+from hangtag.errors import HangtagError
+from hangtag.photo import PhotoError, read_photo
+
+
+def photo_bytes(shade: int = 90) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (6, 8), (shade, shade, shade)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.png", "a.JPG", "deep/er/c.webp", ".hidden/d.png", "notes.md", "deep/.e.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photo_bytes())
+    return tmp_path / "photos"
+
+
+def names(*sources: object, **options) -> list[str]:
+    return [item.photo for item in Inputs([str(source) for source in sources], **options)]
+
+
+def test_a_folder_is_searched_at_any_depth(folder: Path):
+    expected = [str(folder / name) for name in ("a.JPG", "b.png", "deep/er/c.webp")]
+    assert names(folder) == expected
+    assert names(folder, folder / "b.png") == [*expected, str(folder / "b.png")]
+
+
+def test_named_files_are_taken_whatever_their_names(folder: Path):
+    assert names(folder / "notes.md") == [str(folder / "notes.md")]
+
+
+def test_globs(folder: Path):
+    assert names(folder / "*.png") == [str(folder / "b.png")]
+    assert names(folder / "**" / "c.*") == [str(folder / "deep/er/c.webp")]
+    with pytest.raises(HangtagError, match="matches no file"):
+        names(folder / "*.gif")
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path):
+    path = tmp_path / "shirt [1].png"
+    path.write_bytes(photo_bytes())
+    assert names(path) == [str(path)]
+
+
+def test_a_zip(tmp_path: Path):
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("in/a.png", photo_bytes(7))
+        archive.writestr("in/readme.txt", "no photo")
+        archive.writestr("__MACOSX/in/a.png", b"")
+    (item,) = Inputs([str(path)])
+    assert item.photo == f"{path}/in/a.png"
+    assert (read_photo(item.source()) == 7).all()
+    with pytest.raises(PhotoError, match="no such file in the zip"):
+        Item("x", "gone.png", str(path)).source()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet", ".jsonl", ".txt"])
+def test_tables_and_lists(ending: str, tmp_path: Path):
+    rows = {"sku": ["1", "2", "3"], "image": ["a, 1.png", "/abs/b.png", "http://h/c.png"]}
+    table = polars.DataFrame(rows)
+    path = tmp_path / f"table{ending}"
+    match ending:
+        case ".csv":
+            table.write_csv(path)
+        case ".tsv":
+            table.write_csv(path, separator="\t")
+        case ".parquet":
+            table.write_parquet(path)
+        case ".jsonl":
+            table.write_ndjson(path)
+        case ".txt":
+            path.write_text("\n".join(rows["image"]) + "\n\n")
+    items = list(Inputs([str(path)]))
+    assert [item.photo for item in items] == rows["image"]
+    places = [item.place for item in items]
+    assert places == [str(tmp_path / "a, 1.png"), "/abs/b.png", "http://h/c.png"]
+    assert Inputs([str(path)]).survey().remote
+
+
+def test_the_column_of_photos(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text("front,back\n1.png,2.png\n")
+    assert names(path, photo_column="back") == ["2.png"]
+    with pytest.raises(HangtagError, match="no column 'side'; there are front, back"):
+        names(path, photo_column="side")
+    with pytest.raises(HangtagError, match="no column of photos"):
+        names(path)
+
+
+def test_a_table_with_ids_and_a_folder_of_images(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "7.jpg").write_bytes(photo_bytes())
+    path = tmp_path / "styles.csv"
+    path.write_text("id,gender\n7,Men\n8,Women\n")
+    found, missing = Inputs([str(path)])
+    assert found.source() == tmp_path / "images" / "7.jpg"
+    with pytest.raises(PhotoError, match="no photo of product 8"):
+        missing.source()
+
+
+def test_rows_without_a_photo_stay_rows(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text("sku,photo\n1,a.png\n2,\n3\n4,b.png\n")
+    items = list(Inputs([str(path)]))
+    assert [item.photo for item in items] == ["a.png", "", "", "b.png"]
+    for item, row in zip(items[1:3], (2, 3), strict=True):
+        with pytest.raises(PhotoError, match=f"row {row} names no photo"):
+            item.source()
+    lines = tmp_path / "table.jsonl"
+    lines.write_text(json.dumps({"photo": "a.png"}) + "\nnot json\n[1]\n")
+    assert names(lines) == ["a.png", "", ""]
+
+
+def test_odd_texts_of_tables(tmp_path: Path):
+    (tmp_path / "wide.csv").write_text("photo\nä.png\n", encoding="utf-16")
+    assert names(tmp_path / "wide.csv") == ["ä.png"]
+    (tmp_path / "marked.csv").write_text("photo;sku\nä.png;1\n", encoding="utf-8-sig")
+    assert names(tmp_path / "marked.csv") == ["ä.png"]
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(HangtagError, match="not a Parquet file"):
+        names(tmp_path / "broken.parquet")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(HangtagError, match=r"empty\.csv"):
+        names(tmp_path / "empty.csv")
+
+
+def test_standard_input_can_be_listed_twice(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a.png\n\nb c.png\n"))
+    inputs = Inputs(["-"])
+    assert inputs.survey().total == 2
+    assert [item.photo for item in inputs] == ["a.png", "b c.png"]
+
+
+def test_a_survey_recognises_the_same_inputs(folder: Path):
+    first = Inputs([str(folder)]).survey()
+    assert first.total == 3
+    assert not first.remote
+    assert Inputs([str(folder)]).survey() == first
+    (folder / "another.png").write_bytes(photo_bytes())
+    assert Inputs([str(folder)]).survey().digest != first.digest
+
+
+def test_nothing_to_tag(tmp_path: Path):
+    with pytest.raises(HangtagError, match="no photos there"):
+        Inputs([str(tmp_path)]).survey()
+
+
+class Shop(BaseHTTPRequestHandler):
+    """A web shop with the usual troubles."""
+
+    asked: ClassVar[Counter[str]] = Counter()
+
+    def do_GET(self):
+        self.asked[self.path] += 1
+        if self.path == "/good.png" or (self.path == "/busy.png" and self.asked[self.path] > 1):
+            self.answer(200, photo_bytes(33))
+        elif self.path == "/busy.png":
+            self.answer(503, b"")
+        elif self.path == "/large.png":
+            self.answer(200, b"x" * 5000)
+        elif self.path == "/cut.png":
+            self.answer(200, b"x", promised=9)
+        else:
+            self.answer(404, b"<html>not here</html>")
+
+    def answer(self, code: int, body: bytes, promised: int | None = None):
+        self.send_response(code)
+        self.send_header("Content-Length", str(promised or len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    Shop.asked.clear()
+    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_web_addresses(shop: str):
+    (item,) = Inputs([f"{shop}/good.png"])
+    assert (read_photo(item.source()) == 33).all()
+    assert (read_photo(remote.fetch(f"{shop}/busy.png", 1000)) == 33).all()
+    assert Shop.asked["/busy.png"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/gone.png", "404"),
+        ("/large.png", "more than the 1,000 bytes"),
+        ("/cut.png", "bytes are missing"),
+    ],
+)
+def test_web_addresses_that_fail(shop: str, path: str, reason: str):
+    with pytest.raises(PhotoError, match=reason) as caught:
+        remote.fetch(shop + path, 1000)
+    assert str(caught.value).startswith(shop + path)
+    assert Shop.asked["/gone.png"] <= 1
+
+
+def test_nobody_there():
+    with pytest.raises(PhotoError, match="can't be fetched"):
+        remote.fetch("http://127.0.0.1:9/a.png", 1000)
+    with pytest.raises(PhotoError, match="can't be fetched"):
+        remote.fetch("http://[bad/a.png", 1000)
+
+
+def test_other_file_systems():
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/shop/deep/a.png", photo_bytes(12))
+    memory.pipe("/shop/table.md", b"no photo")
+    (item,) = Inputs(["memory://shop"])
+    assert item.photo == "memory:///shop/deep/a.png"
+    assert (np.asarray(read_photo(item.source())) == 12).all()
+    with pytest.raises(PhotoError, match="can't be fetched"):
+        remote.fetch("memory://shop/gone.png", 1000)
+    with pytest.raises(PhotoError, match="more than"):
+        remote.fetch("memory://shop/deep/a.png", 10)
