@@ -6,6 +6,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from hangtag.server.explanation import heat_picture
+
 THUMBNAIL = 320
 """Longer side of a thumbnail in pixels: sharp at the width of a card."""
 
@@ -13,11 +15,6 @@ LARGE = 900
 """Longer side of the photo that a person looks at closely."""
 
 _JPEG_QUALITY = 82
-# Inferno's colours at even steps, after matplotlib: even in lightness, readable for the
-# colour-blind.
-_HEAT = np.array(
-    [(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32
-)
 
 
 def shrink(photo: np.ndarray, longest: int) -> Image.Image:
@@ -39,7 +36,7 @@ def data_uri(encoded: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
 
 
-def heat_map(picture: Image.Image, activation: np.ndarray) -> Image.Image:
+def heat_map(picture: Image.Image, activation: np.ndarray) -> bytes:
     """Lay a class activation map over the photo that it explains.
 
     Args:
@@ -48,15 +45,11 @@ def heat_map(picture: Image.Image, activation: np.ndarray) -> Image.Image:
             h × w pixels, centred, with borders where the proportions differ.
 
     Returns:
-        The photo, dimmed where the network didn't look and glowing where it did.
+        A PNG of the photo's size.
     """
     inner = _without_borders(activation, picture.width / picture.height)
-    heat = Image.fromarray(np.uint8(255 * np.clip(inner, 0, 1)))
-    strength = np.asarray(heat.resize(picture.size, Image.Resampling.BICUBIC), np.float32) / 255
-    steps = np.linspace(0, 1, len(_HEAT))
-    glow = np.stack([np.interp(strength, steps, _HEAT[:, c]) for c in range(3)], axis=-1)
-    grey = np.asarray(picture.convert("L").convert("RGB"), np.float32)
-    return Image.fromarray(np.uint8(0.45 * grey + 0.55 * glow))
+    heat = Image.fromarray(inner.astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC)
+    return heat_picture(np.asarray(picture), np.asarray(heat))
 
 
 def _without_borders(activation: np.ndarray, aspect: float) -> np.ndarray:

@@ -116,15 +116,17 @@ class Workspace:
 
     def explained(
         self, photo: ReviewedPhoto, tagger: "Tagger", attribute: str, value: str | None
-    ) -> Image.Image:
+    ) -> bytes:
         """Show where the network looked for a value of an attribute; None: for its first choice.
+
+        Returns:
+            A PNG: the photo with the class activation map over it.
 
         Raises:
             PhotoError: The photo can't be read.
         """
         picture = self.large_picture(photo)
-        array = read_photo(photo.path, smallest=tagger.input_size, name=photo.name)
-        activation = tagger.activation_map(tagger.prepare(array), attribute, value)
+        activation = tagger.activation_map(tagger.prepare(photo.path), attribute, value)
         return heat_map(picture, activation)
 
     def close(self) -> None:

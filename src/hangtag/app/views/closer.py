@@ -1,5 +1,7 @@
 """One photo at a time: large, with a heat map, each tag to confirm or correct."""
 
+from typing import Any
+
 import streamlit as st
 
 from hangtag.app import session
@@ -27,16 +29,16 @@ def closer(workspace: Workspace, chosen: Filter) -> None:
     photo = photos[position]
     _steps(keys, position, photo)
     picture, tags = st.columns([5, 6], gap="large")
-    with picture:
+    with picture, st.container(key="closer-photo"):
         _picture(workspace, photo)
     with tags:
         _tags(review, photo, keys[min(position + 1, len(keys) - 1)])
 
 
 def _steps(keys: list[str], position: int, photo: ReviewedPhoto) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Previous photo",
+            "Previous",
             icon=":material/chevron_left:",
             disabled=position == 0,
             on_click=_go,
@@ -44,7 +46,7 @@ def _steps(keys: list[str], position: int, photo: ReviewedPhoto) -> None:
             shortcut="Left",
         )
         st.button(
-            "Next photo",
+            "Next",
             icon=":material/chevron_right:",
             icon_position="right",
             disabled=position == len(keys) - 1,
@@ -52,8 +54,7 @@ def _steps(keys: list[str], position: int, photo: ReviewedPhoto) -> None:
             args=(keys[min(position + 1, len(keys) - 1)],),
             shortcut="Right",
         )
-        st.caption(f"{position + 1:,} of {len(keys):,}")
-    st.markdown(f"**{_plain(photo.name)}**")
+        st.markdown(f"**{_plain(photo.name)}** &nbsp; :gray[{position + 1:,} of {len(keys):,}]")
 
 
 def _plain(name: str) -> str:
@@ -71,8 +72,10 @@ def _picture(workspace: Workspace, photo: ReviewedPhoto) -> None:
     try:
         if attribute in photo.tags:
             tag = photo.tags[attribute]
-            shown = workspace.explained(photo, session.tagger(), attribute, tag.value)
-            caption = f"Bright: where the network looked for {parts.words(attribute)} = {tag.value}"
+            shown: Any = workspace.explained(photo, session.tagger(), attribute, tag.value)
+            caption = (
+                f"Where the network looked for {parts.words(attribute)}: {tag.value or 'none'}"
+            )
         else:
             shown, caption = workspace.large_picture(photo), None
     except PhotoError as error:

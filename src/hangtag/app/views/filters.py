@@ -24,7 +24,7 @@ class Filter:
 
 def choose(review: Review) -> Filter:
     """Show the filter's controls in a row and return what is chosen."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+    with st.container(horizontal=True, vertical_alignment="center", key="filters"):
         show = st.pills(
             "Show",
             get_args(Show),
@@ -35,7 +35,7 @@ def choose(review: Review) -> Filter:
             key="show",
             persist_state="session",
         )
-        with st.popover("Filter by tag", icon=":material/filter_list:"):
+        with st.popover("Filter by tag", type="tertiary", icon=":material/filter_list:"):
             name = st.text_input("File name contains", key="name filter", persist_state="session")
             values = tuple(
                 (attribute, tuple(_values(review, attribute))) for attribute in review.names

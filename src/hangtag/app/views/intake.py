@@ -10,15 +10,7 @@ from hangtag.app.workspace import Workspace
 
 
 def intake(workspace: Workspace) -> None:
-    """Show the uploader, large when nothing is here yet, folded away otherwise."""
-    if len(workspace.review) == 0 and not workspace.waiting:
-        _uploader(workspace)
-        return
-    with st.expander("Add more photos", icon=":material/add_photo_alternate:"):
-        _uploader(workspace)
-
-
-def _uploader(workspace: Workspace) -> None:
+    """Show the uploader and the button to paste."""
     # A new key empties the uploader, which frees the memory that its files take.
     key = f"upload-{st.session_state.get('uploads', 0)}"
 

@@ -4,7 +4,7 @@ import re
 from html import escape
 
 from hangtag.app.pictures import data_uri
-from hangtag.app.review import ReviewedPhoto, ReviewedTag
+from hangtag.app.review import Counts, ReviewedPhoto, ReviewedTag
 
 
 def words(attribute: str) -> str:
@@ -26,6 +26,23 @@ def percent(share: float) -> str:
 def hero(title: str, text: str) -> str:
     """Head a page."""
     return f'<div class="ht-hero"><h1>{escape(title)}</h1><p>{escape(text)}</p></div>'
+
+
+def summary(counts: Counts) -> str:
+    """Say in one line how far a review is."""
+    accepted = counts.tags - counts.open - counts.by_person
+    entries = [
+        (f"{counts.photos:,}", "photo" if counts.photos == 1 else "photos", ""),
+        (percent(accepted / counts.tags) if counts.tags else "–", "accepted by the model", ""),
+        (f"{counts.open:,}", "to review", "doubt" if counts.open else ""),
+        (f"{counts.by_person:,}", f"decided by you, {counts.corrected:,} corrected", ""),
+        (f"{counts.problems:,}", "problem" if counts.problems == 1 else "problems",
+         "bad" if counts.problems else ""),
+    ]  # fmt: skip
+    spans = "".join(
+        f'<span class="{kind}"><b>{number}</b> {text}</span>' for number, text, kind in entries
+    )
+    return f'<div class="ht-summary">{spans}</div>'
 
 
 def legend() -> str:

@@ -80,7 +80,7 @@ def _editor(review: Review, photos: list[ReviewedPhoto], names: list[str], key: 
     columns: dict[str, Any] = {
         "picture": st.column_config.ImageColumn("Photo", width=70, pinned=True),
         "photo": st.column_config.TextColumn("File", disabled=True, width="small"),
-        "open": st.column_config.TextColumn("To review", disabled=True, width="medium"),
+        "open": st.column_config.TextColumn("To review", disabled=True),
         _RIGHT: st.column_config.CheckboxColumn("Right", help="Confirm the tags as they stand."),
         "confidence": st.column_config.ProgressColumn(
             "Confidence", min_value=0, max_value=1, format="percent"

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from hangtag.app import session
-from hangtag.app.review import Counts
 from hangtag.app.views import parts
 from hangtag.app.views.closer import closer
 from hangtag.app.views.downloads import downloads
@@ -27,11 +26,9 @@ def page() -> None:
                 "what it says. Look through the doubtful ones, then download the table.",
             )
         )
-    intake(workspace)
-    tag_waiting(workspace)
-    if len(review) == 0:
+        intake(workspace)
+        tag_waiting(workspace)
         return
-    _summary(review.counts())
     with st.container(horizontal=True, vertical_alignment="center", key="views"):
         view = st.segmented_control(
             "View",
@@ -43,9 +40,13 @@ def page() -> None:
             persist_state="session",
         )
         st.space("stretch")
+        with st.popover("Add photos", icon=":material/add_photo_alternate:", width=160):
+            intake(workspace)
         with st.popover("Start over", type="tertiary", icon=":material/delete:"):
             st.write("This deletes the photos and every decision about them.")
             st.button("Delete and start over", type="primary", on_click=session.start_over)
+    tag_waiting(workspace)
+    st.html(parts.summary(review.counts()))
     chosen = choose(review)
     if view == "One by one":
         closer(workspace, chosen)
@@ -55,23 +56,3 @@ def page() -> None:
         downloads(review, chosen.find(review))
     else:
         gallery(chosen.find(review))
-
-
-def _summary(counts: Counts) -> None:
-    accepted = counts.tags - counts.open - counts.by_person
-    with st.grid(4, min_column_width=130, gap="small", key="summary"):
-        st.metric("Photos", f"{counts.photos:,}", border=True)
-        st.metric(
-            "Accepted by the model",
-            f"{accepted / counts.tags:.0%}" if counts.tags else "–",
-            border=True,
-            help="Tags that the model is sure of.",
-        )
-        st.metric(
-            "Tags to review",
-            f"{counts.open:,}",
-            border=True,
-            help=f"Decided by a person so far: {counts.by_person:,}, "
-            f"of these corrected: {counts.corrected:,}.",
-        )
-        st.metric("Problems", f"{counts.problems:,}", border=True, help="Files that are no photos.")
