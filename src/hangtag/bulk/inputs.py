@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -41,6 +41,14 @@ class Item:
     place: str | None
     archive: str | None = None
     reason: str = ""
+
+    def absolute(self) -> "Item":
+        """The same photo for a process with another working directory."""
+        if self.archive is not None:
+            return replace(self, archive=str(Path(self.archive).absolute()))
+        if self.place is None or is_url(self.place):
+            return self
+        return replace(self, place=str(Path(self.place).absolute()))
 
     def source(self) -> Path | bytes:
         """What `hangtag.photo.read_photo` is to read: a local path, or bytes fetched.

@@ -83,6 +83,11 @@ def check_output(output: Path) -> None:
         raise HangtagError(f"{output}: its folder doesn't exist; make it first")
 
 
+def changed_options(earlier: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """Name what an earlier run had otherwise; empty when it was the same."""
+    return " and ".join(name for name in run if earlier.get(name) != run[name])
+
+
 class PartFile:
     """The rows of an unfinished run.
 
@@ -186,10 +191,9 @@ class PartFile:
     def _require_same(self, earlier: object, run: dict[str, Any]) -> None:
         if not isinstance(earlier, dict):
             raise HangtagError(f"{self.path}: not of an earlier run; move it away or delete it")
-        changed = [name for name in run if earlier.get(name) != run[name]]
-        if changed:
+        if changed := changed_options(earlier, run):
             raise HangtagError(
-                f"{self.path}: belongs to an unfinished run with other {' and '.join(changed)}; "
+                f"{self.path}: belongs to an unfinished run with other {changed}; "
                 "run that one again to finish it, or delete the file to begin anew"
             )
 
