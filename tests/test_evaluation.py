@@ -142,7 +142,7 @@ def test_a_value_never_predicted_has_no_precision():
 def test_merged_values_add_their_probabilities():
     probabilities = np.array([[0.4, 0.3, 0.3]])
     truths = np.array([[False, True, False]])
-    merged, merged_truths = evaluation.merge(probabilities, truths, np.array([0, 1, 1]))
+    merged, merged_truths = evaluation.merge(probabilities, truths, np.array([0, 1, 1]), 2)
     assert merged.tolist() == [[0.4, 0.6]]
     assert merged_truths.tolist() == [[False, True]]
 

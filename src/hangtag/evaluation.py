@@ -40,7 +40,7 @@ _SMALLEST = 1e-7  # what log-loss takes for 0; about float32's resolution near 1
 
 def known(truths: np.ndarray) -> np.ndarray:
     """Tell which photos have a label: bool (N,)."""
-    return truths.any(axis=1)
+    return np.logical_or.reduce(truths, axis=1)
 
 
 def correct(probabilities: np.ndarray, truths: np.ndarray) -> np.ndarray:
@@ -277,7 +277,7 @@ def per_class(counts: np.ndarray, values: Sequence[str]) -> list[ClassScores]:
 
 
 def merge(
-    probabilities: np.ndarray, truths: np.ndarray, groups: np.ndarray
+    probabilities: np.ndarray, truths: np.ndarray, groups: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Judge by groups of values, such as colour groups: probabilities add up.
 
@@ -285,11 +285,12 @@ def merge(
         probabilities: See the module's text.
         truths: See the module's text.
         groups: int (C,): the group of each value, numbered from 0.
+        count: How many groups there are.
 
     Returns:
-        Probabilities and truths (N, number of groups).
+        Probabilities and truths (N, count).
     """
-    membership = np.eye(groups.max() + 1)[groups]
+    membership = np.eye(count)[groups]
     return probabilities @ membership, (truths @ membership) > 0
 
 

@@ -7,7 +7,6 @@ Everything is inlined and the page forbids itself any request, so a report can b
 import base64
 import io
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,25 +133,6 @@ def svg(figure: "Figure", description: str) -> "Markup":
     return markup.Markup(
         drawn.replace("<svg", f'<svg role="img" aria-label="{label}" class="figure"', 1)
     )
-
-
-def to_json(facts: Any) -> str:
-    """Write a report's machine twin: indented JSON, numpy numbers as plain ones, NaN as null."""
-    return json.dumps(_plain(facts), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 def format_cell(value: Any, style: str) -> str:

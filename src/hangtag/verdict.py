@@ -1,0 +1,295 @@
+"""What a model said about photos and what their labels say, and all numbers that follow."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hangtag import evaluation
+from hangtag.attributes import ANY_OF, TYPE, Attribute, Taxonomy
+from hangtag.plain_json import plain, to_json
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+    from hangtag.model import ModelInfo
+    from hangtag.photo_reader import PhotoReader
+    from hangtag.tagger import Tagger
+
+COLOUR_GROUP = "colourGroup"
+"""Name of what is judged in addition where a model tags base colours: their groups."""
+
+SLICED_BY = ("gender", "masterCategory")
+"""Attributes whose values split the photos into slices."""
+
+SIZE_BANDS = (100, 200, 500)
+"""Borders between the slices of photo size: longer side in pixels, inclusive."""
+
+TARGETS = (0.95, 0.99)
+"""Precision targets at which the model's own decisions are checked."""
+
+CONFUSED_PAIRS = 20
+"""How many confused pairs of each attribute are listed."""
+
+_CURVE_POINTS = 100
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Predictions and labels of one attribute, for the photos of an `Evaluation`.
+
+    ``attribute`` has the model's values and then those of ``unknown``, which occur in the labels
+    but not in the model; their probability is 0, so such photos count as wrong. ``probabilities``
+    is float (N, values); ``truths`` bool (N, values).
+    """
+
+    attribute: Attribute
+    unknown: tuple[str, ...]
+    probabilities: np.ndarray
+    truths: np.ndarray
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """bool (N,): which photos have a label."""
+        return evaluation.known(self.truths)
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """bool (N,): on which photos the prediction is right; False without a label."""
+        return evaluation.correct(self.probabilities, self.truths)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """int (N,): position of the predicted value."""
+        return self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """float (N,): probability of the predicted value."""
+        return self.probabilities.max(axis=1)
+
+    @cached_property
+    def confusion(self) -> np.ndarray:
+        """int (values, values): actual (row) against predicted (column)."""
+        return evaluation.confusion(self.probabilities, self.truths)
+
+    def actual(self, photo: int) -> str:
+        """Write the label of one photo, e.g. ``Tops`` or ``Tops|Tunics``; "" if it's missing."""
+        positions = np.flatnonzero(self.truths[photo])
+        return ANY_OF.join(self.attribute.values[position] for position in positions)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model said about N photos of a catalogue, and what the labels say.
+
+    Attributes:
+        tagger: The model, loaded.
+        catalogue: The catalogue.
+        split: Which of its rows were asked for.
+        kind: How it was split.
+        rows: int (N,): row of each photo in the catalogue's table.
+        sizes: int (N, 2): width and height of each photo, in pixels.
+        photos: Reads the photos again.
+        unreadable: Name of a photo and error message, for those that could not be judged.
+        judged: By attribute, in the model's order; ``colourGroup`` comes last.
+        left_out: Attributes that could not be judged, and why.
+        training_counts: How many training products (of this catalogue) have each article type.
+    """
+
+    tagger: "Tagger"
+    catalogue: "Catalogue"
+    split: str
+    kind: str
+    rows: np.ndarray
+    sizes: np.ndarray
+    photos: "PhotoReader"
+    unreadable: list[tuple[str, str]]
+    judged: dict[str, Judged]
+    left_out: dict[str, str]
+    training_counts: Counter[str]
+
+    @property
+    def info(self) -> "ModelInfo":
+        """What the model says of itself."""
+        return self.tagger.info
+
+    def all_right(self) -> evaluation.Share:
+        """Share of the photos on which every attribute is right, where every label is there."""
+        judged = [one for name, one in self.judged.items() if name != COLOUR_GROUP]
+        complete = np.logical_and.reduce([one.known for one in judged])
+        right = np.logical_and.reduce([one.right for one in judged])
+        return evaluation.share(right[complete])
+
+    def contradictions(self) -> evaluation.Share | None:
+        """Share of the photos whose predicted categories contradict the predicted article type.
+
+        None where the model has no taxonomy.
+        """
+        taxonomy = Taxonomy(self.info.taxonomy)
+        levels = [level for level in taxonomy.levels if level in self.judged]
+        if TYPE not in self.judged or not levels:
+            return None
+        types = self.judged[TYPE]
+        wrong = np.zeros(len(self.rows), bool)
+        for level in levels:
+            expected = np.array([taxonomy.parent(t, level) for t in types.attribute.values])
+            found = np.array(self.judged[level].attribute.values)
+            wrong |= expected[types.predicted] != found[self.judged[level].predicted]
+        return evaluation.share(wrong)
+
+    def slices(self) -> list[tuple[str, str, np.ndarray]]:
+        """Part the photos by gender, category, year, size and how frequent their type is.
+
+        Returns:
+            What they are parted by, the name of the slice, and bool (N,): the photos in it.
+        """
+        return [(by, name, inside) for by, name, inside in self._candidate_slices() if inside.any()]
+
+    def _candidate_slices(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        for by in SLICED_BY:
+            if by in self.judged:
+                truths = self.judged[by].truths
+                single = truths.sum(axis=1) == 1
+                for position, value in enumerate(self.judged[by].attribute.values):
+                    yield by, value, truths[:, position] & single
+        years = self.catalogue.table["year"].gather(self.rows.tolist()).to_numpy()
+        for year in np.unique(years[~np.isnan(years.astype(float))]):
+            yield "year", f"{year:.0f}", years == year
+        longest = self.sizes.max(axis=1)
+        below = 0
+        for border in SIZE_BANDS:
+            yield "photo size", f"{below + 1}–{border} px", (longest > below) & (longest <= border)
+            below = border
+        yield "photo size", f"over {below} px", longest > below
+        if TYPE in self.judged:
+            types = self.judged[TYPE]
+            single = types.truths.sum(axis=1) == 1
+            counts = np.array([self.training_counts[value] for value in types.attribute.values])
+            rare = (counts < evaluation.RARE_BELOW)[types.truths.argmax(axis=1)]
+            few = f"under {evaluation.RARE_BELOW} training products"
+            many = f"{evaluation.RARE_BELOW} or more"
+            yield "article type", few, single & rare
+            yield "article type", many, single & ~rare
+
+    @cached_property
+    def numbers(self) -> dict[str, Any]:
+        """Everything measured, as plain dicts and lists; what the report and its JSON show."""
+        contradictions = self.contradictions()
+        return {
+            "model": self.info.name,
+            "catalogue": self.catalogue.source.name,
+            "split": self.split,
+            "split_kind": self.kind,
+            "photos": len(self.rows),
+            "unreadable": [{"photo": photo, "error": error} for photo, error in self.unreadable],
+            "all_right": plain(self.all_right()),
+            "contradictions": plain(contradictions),
+            "attributes": {name: self._attribute(name) for name in self.judged},
+            "left_out": self.left_out,
+            "slices": [
+                {
+                    "by": by,
+                    "name": name,
+                    "photos": int(inside.sum()),
+                    "accuracies": {
+                        attribute: plain(evaluation.share(one.right[inside & one.known]))
+                        for attribute, one in self.judged.items()
+                    },
+                }
+                for by, name, inside in self.slices()
+            ],
+        }
+
+    def _attribute(self, name: str) -> dict[str, Any]:
+        one = self.judged[name]
+        scores = evaluation.scores(one.probabilities, one.truths)
+        intervals = evaluation.intervals(one.probabilities, one.truths)
+        values = one.attribute.values
+        return plain(
+            {
+                "photos": int(one.known.sum()),
+                "values": len(values) - len(one.unknown),
+                "unknown_values": one.unknown,
+                "scores": {
+                    metric: {
+                        "value": value,
+                        "low": intervals[metric][0],
+                        "high": intervals[metric][1],
+                    }
+                    for metric, value in scores.items()
+                },
+                "decisions": self._decisions(name, one),
+                "classes": evaluation.per_class(one.confusion, values),
+                "confused": [
+                    {"actual": values[actual], "predicted": values[predicted], "photos": photos}
+                    for actual, predicted, photos in evaluation.most_confused(
+                        one.confusion, CONFUSED_PAIRS
+                    )
+                ],
+                "reliability": evaluation.reliability(one.probabilities, one.truths),
+                "coverage_curve": _thinned(
+                    *evaluation.coverage_curve(one.probabilities, one.truths)
+                ),
+            }
+        )
+
+    def _decisions(self, name: str, one: Judged) -> list[dict[str, float | None]]:
+        """What the model's own thresholds, set on validation photos, do here."""
+        confidence, right = one.confidence[one.known], one.right[one.known]
+        found: list[dict[str, float | None]] = []
+        for target in TARGETS:
+            threshold = self.info.calibration.threshold(name, target)
+            accepted = confidence >= threshold
+            found.append(
+                {
+                    "target": target,
+                    "threshold": threshold if threshold <= 1 else None,
+                    "coverage": float(accepted.mean()),
+                    "precision": float(right[accepted].mean()) if accepted.any() else None,
+                }
+            )
+        return found
+
+    def to_json(self) -> str:
+        """Write `numbers` as JSON."""
+        return to_json(self.numbers)
+
+
+def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Any]]:
+    """Hold two models against each other, by attribute, on the photos that both were judged on.
+
+    Returns:
+        By attribute that both tag: ``photos``; ``first`` and ``second``, their accuracies;
+        ``only_first`` and ``only_second``, on how many photos only that one is right; ``p_value``
+        of the exact McNemar test, and ``adjusted`` for the number of attributes (Holm).
+    """
+    _, in_first, in_second = np.intersect1d(first.rows, second.rows, return_indices=True)
+    result: dict[str, dict[str, Any]] = {}
+    for name, one in first.judged.items():
+        other = second.judged.get(name)
+        if other is None:
+            continue
+        both = one.known[in_first] & other.known[in_second]
+        if not both.any():
+            continue
+        rights = one.right[in_first][both], other.right[in_second][both]
+        test = evaluation.mcnemar(*rights)
+        result[name] = {
+            **plain(test),
+            "first": float(rights[0].mean()),
+            "second": float(rights[1].mean()),
+        }
+    adjusted = evaluation.holm([row["p_value"] for row in result.values()])
+    for row, p_value in zip(result.values(), adjusted, strict=True):
+        row["adjusted"] = p_value
+    return result
+
+
+def _thinned(share: np.ndarray, precision: np.ndarray) -> list[dict[str, float]]:
+    positions = np.unique(np.linspace(0, len(share) - 1, _CURVE_POINTS).astype(int))
+    if len(share) == 0:
+        return []
+    return [{"coverage": float(share[at]), "precision": float(precision[at])} for at in positions]
