@@ -83,10 +83,11 @@ class PartTagger:
     def __init__(self, model: dict[str, bytes], options: dict[str, Any], url: str):
         from hangtag.tagger import Tagger
 
-        with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
-            for name, data in model.items():
-                (Path(folder) / name).write_bytes(data)
-            self._tagger = Tagger(folder, **options, threads=1)
+        # Kept as long as the actor lives: a tagger reads some files when it first needs them.
+        self._folder = tempfile.TemporaryDirectory(prefix="hangtag-")
+        for name, data in model.items():
+            (Path(self._folder.name) / name).write_bytes(data)
+        self._tagger = Tagger(self._folder.name, **options, threads=1)
         self._attributes = [attribute.name for attribute in self._tagger.attributes]
         self._store = Store(url)
 

@@ -1,6 +1,7 @@
 """One run over many photos: what the command line calls."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,9 @@ from hangtag.bulk.pipeline import plan_for, tag_in_order
 from hangtag.errors import HangtagError
 
 if TYPE_CHECKING:
-    from hangtag.tagger import PhotoTags, Tagger
+    from hangtag.model import ModelInfo
+    from hangtag.tagger import Tagger
+    from hangtag.tags import PhotoTags
 
 Progress = Callable[[int, int, int], None]
 """Called with the photos done, the photos in all, and how many of those done had errors."""
@@ -95,8 +98,8 @@ def tag_to_file(
     """
     check_output(output)
     survey = inputs.survey()
-    run = {"model": _fingerprint(tagger), "photos": survey.digest, **options}
-    part = PartFile(output, run, _names(tagger))
+    run = {"model": fingerprint(tagger.info), "photos": survey.digest, **options}
+    part = PartFile(output, run, [attribute.name for attribute in tagger.attributes])
     resumed = part.done
     try:
         if progress:
@@ -116,9 +119,7 @@ def tag_to_file(
     return Outcome(survey.total, part.errors, resumed)
 
 
-def _names(tagger: "Tagger") -> Sequence[str]:
-    return [attribute.name for attribute in tagger.attributes]
-
-
-def _fingerprint(tagger: "Tagger") -> str:
-    return tagger.info.name
+def fingerprint(info: "ModelInfo") -> str:
+    """Tell models apart, also such of the same name: everything in ``model.json`` counts."""
+    digest = hashlib.sha256(info.model_dump_json().encode()).hexdigest()
+    return f"{info.name} {digest[:16]}"

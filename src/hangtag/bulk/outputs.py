@@ -20,7 +20,7 @@ from hangtag.errors import HangtagError
 if TYPE_CHECKING:
     import polars
 
-    from hangtag.tagger import PhotoTags
+    from hangtag.tags import PhotoTags
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 _RUN = "hangtag run"

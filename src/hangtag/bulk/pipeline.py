@@ -7,21 +7,18 @@ batch would make them. Pillow and ONNX Runtime release the GIL. The number of ba
 bounded, so memory doesn't grow with the number of photos.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hangtag.bulk.inputs import Item
 from hangtag.photo import PhotoError, read_photo, to_input
-
-if TYPE_CHECKING:
-    from hangtag.tagger import PhotoTags, Tagger
+from hangtag.tagger import Tagger, available_cores
+from hangtag.tags import PhotoTags
 
 REMOTE_READERS = 16
 """Photos fetched at a time: they wait for the network and not for a core."""
@@ -43,20 +40,11 @@ class Plan:
 
 def plan_for(*, remote: bool = False) -> Plan:
     """Choose threads by the cores that this process may use."""
-    cores = usable_cores()
+    cores = available_cores()
     return Plan(readers=max(cores, REMOTE_READERS) if remote else cores, runners=cores)
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on (fewer than the machine's under ``taskset``)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def tag_in_order(
-    tagger: "Tagger", items: Iterable[Item], plan: Plan
-) -> Iterator[list["PhotoTags"]]:
+def tag_in_order(tagger: Tagger, items: Iterable[Item], plan: Plan) -> Iterator[list[PhotoTags]]:
     """Tag any number of photos.
 
     Args:
@@ -95,21 +83,17 @@ def _prepare(item: Item, size: tuple[int, int]) -> np.ndarray | PhotoError:
 
 
 def _tag(
-    tagger: "Tagger", batch: Sequence[Item], prepared: Sequence[Future[np.ndarray | PhotoError]]
-) -> list["PhotoTags"]:
-    from hangtag.tagger import PhotoTags
-
+    tagger: Tagger, batch: Sequence[Item], prepared: Sequence[Future[np.ndarray | PhotoError]]
+) -> list[PhotoTags]:
     inputs = [future.result() for future in prepared]
-    readable = [(i, made) for i, made in enumerate(inputs) if isinstance(made, np.ndarray)]
-    tagged: dict[int, PhotoTags] = {}
-    if readable:
-        positions, arrays = zip(*readable, strict=True)
-        names = [batch[position].photo for position in positions]
-        tags = tagger.tags_from(tagger.probabilities(np.stack(arrays)), names)
-        tagged = dict(zip(positions, tags, strict=True))
+    arrays = [made for made in inputs if isinstance(made, np.ndarray)]
+    names = [
+        item.photo
+        for item, made in zip(batch, inputs, strict=True)
+        if not isinstance(made, PhotoError)
+    ]
+    tagged = iter(tagger.tags_from(tagger.probabilities(np.stack(arrays)), names) if arrays else ())
     return [
-        tagged[position]
-        if position in tagged
-        else PhotoTags(item.photo, {}, tagger.info.name, str(inputs[position]), None)
-        for position, item in enumerate(batch)
+        tagger.failed(item.photo, made) if isinstance(made, PhotoError) else next(tagged)
+        for item, made in zip(batch, inputs, strict=True)
     ]

@@ -19,7 +19,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from hangtag.bulk.job import Progress
-    from hangtag.tagger import PhotoTags, Tag
+    from hangtag.tags import PhotoTags, Tag
 
 ROWS_AT_A_TIME = 40
 """Photos in one table on the terminal; their widths are not known before all are tagged."""
