@@ -8,7 +8,7 @@ import base64
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -135,11 +135,19 @@ def svg(figure: "Figure", description: str) -> "Markup":
     )
 
 
+NUMBERS = ("count", "percent", "score")
+"""Cell styles that are aligned and sorted as numbers."""
+
+
 def format_cell(value: Any, style: str) -> str:
     """Write a table cell: ``text``, ``count``, ``percent`` (of a share), ``score`` or ``html``.
 
-    Nothing and NaN become a dash.
+    Nothing and NaN become a dash. Numbers may come as a mapping of ``value``, ``low`` and
+    ``high``, which adds the interval.
     """
+    if isinstance(value, Mapping):
+        middle, low, high = (format_cell(value[key], style) for key in ("value", "low", "high"))
+        return middle if "–" in (low, high) else f"{middle} ({low.removesuffix(' %')}–{high})"
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "–"
     if style == "count":
@@ -162,4 +170,5 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters["cell"] = format_cell
+    environment.globals["number_styles"] = NUMBERS
     return environment
