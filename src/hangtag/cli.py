@@ -100,6 +100,25 @@ serve.__signature__ = inspect.signature(Settings)  # type: ignore[attr-defined]
 app.command()(serve)
 
 
+@app.command("app")
+def web_app(
+    *,
+    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "default",
+    precision: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of accepted tags that must be right.")
+    ] = 0.95,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 answers other machines, too.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open it in the web browser.")] = True,
+) -> None:
+    """Tag photos, review and correct their tags in the web browser, until Ctrl+C."""
+    from hangtag.app.launch import launch
+
+    launch(model, precision=precision, host=host, port=port, browser=browser)
+
+
 def main() -> None:
     """Run the command line; the entry point that the package installs."""
     try:

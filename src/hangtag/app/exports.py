@@ -28,42 +28,41 @@ Labels = Literal["settled", "person"]
 _SHEET = "Tags"
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _JPEG_QUALITY = 95
+_DECIMALS = 4
 
 
 def table(photos: Iterable[ReviewedPhoto], attributes: Sequence[str]) -> "polars.DataFrame":
     """Lay a review out flat, a row per photo.
 
     Returns:
-        ``photo``, ``model``, ``error``, ``known_product``; then for each attribute ``NAME`` (the
-        value that holds), ``NAME_confidence`` (the model's, 0 to 1; null where a person chose a
-        value of which the model gave none), ``NAME_decision`` (``accept`` or ``review``: still
-        open), ``NAME_decided_by`` (``model`` or ``person``) and ``NAME_suggested`` (the model's).
+        The columns of ``hangtag tag -o``, and two more per attribute: ``photo``; for each attribute
+        ``NAME`` (the value that holds), ``NAME_confidence`` (the model's, 0 to 1; null where a
+        person chose a value that the model didn't consider), ``NAME_decision`` (``accept``, or
+        ``review``: still open), ``NAME_decided_by`` (``model`` or ``person``), ``NAME_suggested``
+        (the model's value); then ``known_product``, ``model``, ``error``.
     """
     import polars
 
-    schema: dict[str, Any] = {
-        "photo": polars.String,
-        "model": polars.String,
-        "error": polars.String,
-        "known_product": polars.Boolean,
-    }
+    schema: dict[str, Any] = {"photo": polars.String}
     for name in attributes:
         schema[name] = polars.String
         schema[f"{name}_confidence"] = polars.Float64
         schema |= dict.fromkeys(
             [f"{name}_decision", f"{name}_decided_by", f"{name}_suggested"], polars.String
         )
+    schema |= {
+        "known_product": polars.Boolean,
+        "model": polars.String,
+        "error": polars.String,
+    }
     rows = []
     for photo in photos:
-        row = {
-            "photo": photo.name,
-            "model": photo.model or None,
-            "error": photo.error,
-            "known_product": photo.known_product,
-        }
+        row: dict[str, Any] = {"photo": photo.name}
         for name, tag in photo.tags.items():
-            for ending, cell in _cells(tag).items():
-                row[f"{name}{ending}"] = cell
+            row |= {f"{name}{ending}": cell for ending, cell in _cells(tag).items()}
+        row["known_product"] = photo.known_product
+        row["model"] = photo.model or None
+        row["error"] = photo.error
         rows.append(row)
     return polars.DataFrame(rows, schema=schema)
 
@@ -177,15 +176,15 @@ def _entry(tag: ReviewedTag) -> dict[str, Any]:
         "decided_by": tag.decided_by,
         "suggested": suggestion.value,
         "alternatives": [
-            {"value": other.value, "confidence": other.confidence}
+            {"value": other.value, "confidence": round(other.confidence, _DECIMALS)}
             for other in suggestion.alternatives
         ],
     }
 
 
 def _confidence(tag: ReviewedTag) -> float | None:
-    guesses = [tag.suggestion, *tag.suggestion.alternatives]
-    return next((guess.confidence for guess in guesses if guess.value == tag.value), None)
+    confidence = None if tag.value is None else tag.guesses.get(tag.value)
+    return None if confidence is None else round(confidence, _DECIMALS)
 
 
 def _colour(rows: "polars.DataFrame", sheet: Any, colours: dict[str, Any], name: str) -> None:

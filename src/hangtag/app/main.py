@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from hangtag.app import session
-from hangtag.app.views import tag
+from hangtag.app.views import catalogue, model, tag
 from hangtag.errors import HangtagError
 
 _HERE = Path(__file__).parent
@@ -23,6 +23,8 @@ def main() -> None:
         return
     pages = [
         st.Page(tag.page, title="Tag photos", icon=":material/sell:", url_path="tag", default=True),
+        st.Page(catalogue.page, title="Catalogue", icon=":material/table:", url_path="catalogue"),
+        st.Page(model.page, title="Model", icon=":material/insights:", url_path="model"),
     ]
     st.navigation(pages, position="top").run()
 

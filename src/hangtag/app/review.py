@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from hangtag.attributes import TYPE, Attribute, Taxonomy
 
 if TYPE_CHECKING:
-    from hangtag.tagger import Tag
+    from hangtag.tags import Tag
 
 Show = Literal["all", "to review", "decided by a person", "problems"]
 """Which photos of a review a page lists."""
@@ -37,6 +37,12 @@ class ReviewedTag:
         """Whether a person should look: the model is unsure, or contradicts a person's decision."""
         unsure = self.questioned or self.suggestion.decision == "review"
         return unsure and self.decided_by == "model"
+
+    @property
+    def guesses(self) -> dict[str, float]:
+        """The model's confidence in its suggestion and in the other values it considered."""
+        others = {other.value: other.confidence for other in self.suggestion.alternatives}
+        return {self.suggestion.value: self.suggestion.confidence} | others
 
     @property
     def corrected(self) -> bool:

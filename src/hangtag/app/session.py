@@ -24,11 +24,14 @@ def _load(model: str, precision: float) -> "Tagger":
     return Tagger(model, precision=precision)
 
 
+def precision() -> float:
+    """Share of accepted tags that are to be right, as the app was started with."""
+    return float(os.environ.get(PRECISION_VARIABLE, "0.95"))
+
+
 def tagger() -> "Tagger":
     """Load the model that the app was started with, once for all sittings."""
-    return _load(
-        os.environ.get(MODEL_VARIABLE, "default"), float(os.environ.get(PRECISION_VARIABLE, "0.95"))
-    )
+    return _load(os.environ.get(MODEL_VARIABLE, "default"), precision())
 
 
 @st.cache_resource
@@ -38,9 +41,9 @@ def _workspaces() -> Workspaces:
 
 def workspace() -> Workspace:
     """Find this tab's sitting, also after a reload, or begin one."""
-    model = tagger()
+    loaded = tagger()
     known = st.session_state.get(TOKEN) or st.query_params.get(TOKEN)
-    token, found = _workspaces().open(known, Review(model.attributes, model.taxonomy))
+    token, found = _workspaces().open(known, Review(loaded.attributes, loaded.model.taxonomy))
     st.session_state[TOKEN] = token
     if st.query_params.get(TOKEN) != token:
         st.query_params[TOKEN] = token

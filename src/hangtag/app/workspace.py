@@ -5,12 +5,13 @@ person starts over, after a day without use, or when the app stops; its photos g
 """
 
 import secrets
+import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -18,9 +19,12 @@ from PIL import Image
 from hangtag.app.pictures import LARGE, THUMBNAIL, heat_map, jpeg, shrink
 from hangtag.app.review import Review, ReviewedPhoto, ReviewedTag
 from hangtag.app.uploads import Upload
+from hangtag.catalogue import Catalogue, read_catalogue
+from hangtag.errors import require
 from hangtag.photo import PhotoError, read_photo
 
 if TYPE_CHECKING:
+    from hangtag.judge import Progress
     from hangtag.tagger import Tagger
 
 CHUNK = 16
@@ -38,6 +42,9 @@ class Workspace:
 
     def __init__(self, review: Review) -> None:
         self.review = review
+        self.catalogue: Catalogue | None = None
+        self.report: Path | None = None
+        self.judgement: dict[str, Any] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="hangtag-", ignore_cleanup_errors=True)
         self._waiting: list[ReviewedPhoto] = []
         self._received = 0
@@ -93,11 +100,11 @@ class Workspace:
         return len(taken)
 
     def _decode(self, photo: ReviewedPhoto, tagger: "Tagger") -> np.ndarray | None:
-        assert photo.path is not None
+        path = _path(photo)
         try:
             # As the tagger itself would, so that the tags are those of the command line.
-            array = read_photo(photo.path, smallest=tagger.input_size, name=photo.name)
-            small = read_photo(photo.path, smallest=(THUMBNAIL, THUMBNAIL), name=photo.name)
+            array = read_photo(path, smallest=tagger.input_size, name=photo.name)
+            small = read_photo(path, smallest=(THUMBNAIL, THUMBNAIL), name=photo.name)
             photo.thumbnail = jpeg(shrink(small, THUMBNAIL))
         except PhotoError as error:
             photo.error = str(error)
@@ -110,9 +117,8 @@ class Workspace:
         Raises:
             PhotoError: The photo can't be read.
         """
-        if photo.path is None:
-            raise PhotoError(f"{photo.name}: no photo arrived; upload it again")
-        return shrink(read_photo(photo.path, smallest=(LARGE, LARGE), name=photo.name), LARGE)
+        array = read_photo(_path(photo), smallest=(LARGE, LARGE), name=photo.name)
+        return shrink(array, LARGE)
 
     def explained(
         self, photo: ReviewedPhoto, tagger: "Tagger", attribute: str, value: str | None
@@ -126,12 +132,55 @@ class Workspace:
             PhotoError: The photo can't be read.
         """
         picture = self.large_picture(photo)
-        activation = tagger.activation_map(tagger.prepare(photo.path), attribute, value)
+        array = read_photo(_path(photo), smallest=tagger.input_size, name=photo.name)
+        activation = tagger.activation_map(tagger.prepare(array), attribute, value)
         return heat_map(picture, activation)
+
+    def open_catalogue(self, name: str, file: BinaryIO) -> None:
+        """Store an uploaded catalogue and read it; it replaces the one before.
+
+        Raises:
+            HangtagError: It can't be read.
+        """
+        folder = Path(self._folder.name) / "catalogue"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        self.catalogue = self.report = self.judgement = None
+        path = folder / PurePath(name).name
+        with path.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        self.catalogue = read_catalogue(path)
+
+    def make_report(self, catalogue: Catalogue) -> None:
+        """Write the report on a catalogue.
+
+        Raises:
+            HangtagError: A library that reports need isn't installed, or the catalogue can't be
+                read.
+        """
+        raise NotImplementedError
+
+    def judge(self, tagger: "Tagger", catalogue: Catalogue, progress: "Progress") -> None:
+        """Hold the model's tags against a catalogue's labels.
+
+        Raises:
+            HangtagError: They have no attribute in common, or a library that this needs isn't
+                installed.
+        """
+        require("report", "scipy")
+        from hangtag import evaluate
+
+        self.judgement = evaluate(tagger, catalogue, split="all", progress=progress).numbers
 
     def close(self) -> None:
         """Delete the photos."""
         self._folder.cleanup()
+
+
+def _path(photo: ReviewedPhoto) -> Path:
+    if photo.path is None:
+        raise PhotoError(f"{photo.name}: no photo arrived; upload it again")
+    return photo.path
 
 
 class Workspaces:

@@ -113,8 +113,7 @@ def _tags(review: Review, photo: ReviewedPhoto, following: str) -> None:
 
 def _tag(review: Review, photo: ReviewedPhoto, attribute: str) -> None:
     tag = photo.tags[attribute]
-    guesses = [tag.suggestion, *tag.suggestion.alternatives]
-    confidence = {guess.value: guess.confidence for guess in guesses}
+    confidence = tag.guesses
     options = [*confidence, *(v for v in review.vocabulary(attribute) if v not in confidence)]
     key = f"value {photo.key} {attribute}"
 
@@ -136,13 +135,13 @@ def _tag(review: Review, photo: ReviewedPhoto, attribute: str) -> None:
     )
     if tag.open:
         with st.container(horizontal=True, gap="xsmall"):
-            for guess in guesses:
+            for guess in confidence:
                 st.button(
-                    label(guess.value),
-                    key=f"guess {photo.key} {attribute} {guess.value}",
-                    icon=":material/check:" if guess is tag.suggestion else None,
+                    label(guess),
+                    key=f"guess {photo.key} {attribute} {guess}",
+                    icon=":material/check:" if guess == tag.suggestion.value else None,
                     on_click=review.correct,
-                    args=(photo.key, attribute, guess.value),
+                    args=(photo.key, attribute, guess),
                 )
     elif tag.decided_by == "person":
         st.button(

@@ -5,6 +5,7 @@ from html import escape
 
 from hangtag.app.pictures import data_uri
 from hangtag.app.review import Counts, ReviewedPhoto, ReviewedTag
+from hangtag.catalogue import Catalogue
 
 
 def words(attribute: str) -> str:
@@ -39,10 +40,29 @@ def summary(counts: Counts) -> str:
         (f"{counts.problems:,}", "problem" if counts.problems == 1 else "problems",
          "bad" if counts.problems else ""),
     ]  # fmt: skip
+    return _line(entries)
+
+
+def _line(entries: list[tuple[str, str, str]]) -> str:
+    """Numbers with what they count and their colours, side by side."""
     spans = "".join(
         f'<span class="{kind}"><b>{number}</b> {text}</span>' for number, text, kind in entries
     )
     return f'<div class="ht-summary">{spans}</div>'
+
+
+def catalogue_summary(catalogue: Catalogue) -> str:
+    """Say in one line what a catalogue holds."""
+    photos = catalogue.table.height - catalogue.table["photo"].null_count()
+    problems = len(catalogue.problems)
+    entries = [
+        (escape(catalogue.source.name), "", ""),
+        (f"{len(catalogue):,}", "products", ""),
+        (f"{photos:,}", "photos", ""),
+        (f"{len(catalogue.attributes):,}", "attributes", ""),
+        (f"{problems:,}", "problem" if problems == 1 else "problems", "doubt" if problems else ""),
+    ]
+    return _line(entries)
 
 
 def legend() -> str:

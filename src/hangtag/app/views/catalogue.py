@@ -1,0 +1,157 @@
+"""A catalogue of one's own: what is in it, what is wrong with it, how the model does on it."""
+
+import streamlit as st
+
+from hangtag.app import session
+from hangtag.app.overview import cross_table, score_table, value_counts
+from hangtag.app.views import charts, parts
+from hangtag.app.workspace import Workspace
+from hangtag.catalogue import Catalogue
+from hangtag.errors import HangtagError
+
+_SHOWN_PROBLEMS = 500
+
+
+def page() -> None:
+    """Show the page."""
+    workspace = session.workspace()
+    st.html(
+        parts.hero(
+            "Explore a catalogue",
+            "A zip with a table and its photos, in the layout of the public data set or any other "
+            "with a column of photos, or a table alone. See what is in it and what is wrong with "
+            "it, and how right the model is about it.",
+        )
+    )
+    _uploader(workspace)
+    catalogue = workspace.catalogue
+    if catalogue is None:
+        return
+    st.html(parts.catalogue_summary(catalogue))
+    names = ["Values", "Pairs", "Products", "Problems", "Report", "Judge the model"]
+    views = [_values, _pairs, _products, _problems, _report, _judge]
+    chosen = st.segmented_control(
+        "View",
+        names,
+        default=names[0],
+        required=True,
+        label_visibility="collapsed",
+        key="catalogue view",
+        persist_state="session",
+    )
+    views[names.index(chosen or names[0])](workspace, catalogue)
+
+
+def _uploader(workspace: Workspace) -> None:
+    key = f"catalogue-{st.session_state.get('catalogues', 0)}"
+
+    def arrived() -> None:
+        st.session_state["catalogues"] = st.session_state.get("catalogues", 0) + 1
+        file = st.session_state[key]
+        if file is None:
+            return
+        st.session_state.pop("catalogue error", None)
+        try:
+            workspace.open_catalogue(file.name, file)
+        except HangtagError as error:
+            st.session_state["catalogue error"] = str(error)
+
+    st.file_uploader(
+        "Drop a catalogue here: .zip, .csv, .tsv, .parquet or .jsonl",
+        key=key,
+        on_change=arrived,
+        help="It is read by this computer alone and deleted when you start over.",
+    )
+    if "catalogue error" in st.session_state:
+        st.error(st.session_state["catalogue error"], icon=":material/error:")
+
+
+def _values(_: Workspace, catalogue: Catalogue) -> None:
+    attribute = _pick("Attribute", catalogue.attributes, "catalogue attribute")
+    if attribute:
+        charts.counts(value_counts(catalogue, attribute))
+
+
+def _pairs(_: Workspace, catalogue: Catalogue) -> None:
+    if len(catalogue.attributes) < 2:
+        st.info("This needs two attributes.", icon=":material/info:")
+        return
+    first = _pick("Attribute", catalogue.attributes, "first attribute")
+    others = [name for name in catalogue.attributes if name != first]
+    second = _pick("by", others, "second attribute")
+    if first and second:
+        charts.pairs(cross_table(catalogue, first, second), first, second)
+
+
+def _pick(label: str, attributes: list[str], key: str) -> str | None:
+    if not attributes:
+        st.info("This catalogue has no attributes.", icon=":material/info:")
+        return None
+    return st.selectbox(label, attributes, format_func=parts.words, key=key)
+
+
+def _products(_: Workspace, catalogue: Catalogue) -> None:
+    st.dataframe(catalogue.table, hide_index=True, height=560)
+
+
+def _problems(_: Workspace, catalogue: Catalogue) -> None:
+    if not catalogue.problems:
+        st.success("No problems found.", icon=":material/check_circle:")
+        return
+    shown = catalogue.problems[:_SHOWN_PROBLEMS]
+    st.dataframe(
+        [
+            {"kind": one.kind, "line": one.line, "photo": one.photo, "what": one.message}
+            for one in shown
+        ],
+        column_config={"what": st.column_config.TextColumn("what", width="large")},
+        hide_index=True,
+    )
+    if len(shown) < len(catalogue.problems):
+        st.caption(f"The first {len(shown)} of {len(catalogue.problems):,}.")
+
+
+def _report(workspace: Workspace, catalogue: Catalogue) -> None:
+    st.write(
+        "The full report of `hangtag explore`: distributions, missing labels, photo sizes, copies, "
+        "with pictures. It reads every photo."
+    )
+    if st.button("Make the report", type="primary", icon=":material/lab_profile:"):
+        try:
+            with st.spinner("Reading the photos …"):
+                workspace.make_report(catalogue)
+        except HangtagError as error:
+            st.error(str(error), icon=":material/error:")
+    if workspace.report is not None:
+        st.download_button(
+            "Download the report",
+            workspace.report.read_bytes,
+            "catalogue.html",
+            "text/html",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _judge(workspace: Workspace, catalogue: Catalogue) -> None:
+    st.write(
+        "Tags every labelled photo and holds the tags against the labels. On photos that the model "
+        "learnt from, the numbers flatter it."
+    )
+    if st.button("Judge the model", type="primary", icon=":material/balance:"):
+        bar = st.progress(0.0)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.progress(done / total if total else 0.0, f"{what}: {done:,} of {total:,}")
+
+        try:
+            workspace.judge(session.tagger(), catalogue, tell)
+        except HangtagError as error:
+            st.error(str(error), icon=":material/error:")
+        bar.empty()
+    if workspace.judgement is not None:
+        attributes = workspace.judgement["attributes"]
+        photos = parts.plural(workspace.judgement["photos"], "photo", "photos")
+        st.markdown(f"**Judged on {photos}**")
+        charts.scores(score_table(attributes))
+        charts.judgement(attributes, key="judged")
