@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from hangtag.attributes import MISSING
 from hangtag.errors import HangtagError
+from hangtag.photo import PhotoError, read_photo
 from hangtag.rows import TABLES, Problem, Rows, read_rows
 from hangtag.store import Folder, Zip, open_store
 
@@ -328,11 +329,12 @@ def _ids_of(photos: Iterable[str | None]) -> list[str]:
 def _checked(catalogue: Catalogue, progress: Callable[[int, int], None] | None) -> Catalogue:
     import polars
 
-    from hangtag.photo import read_photo
-
     def error_of(photo: str) -> str | None:
         try:
             read_photo(catalogue.photo_bytes(photo))
+        except PhotoError as error:
+            # read_photo sees bytes alone; the name is known here.
+            return f"{photo}: {str(error).removeprefix('photo: ')}"
         except HangtagError as error:
             return str(error)
         return None
