@@ -119,6 +119,23 @@ def web_app(
     launch(model, precision=precision, host=host, port=port, browser=browser)
 
 
+@app.command()
+def fetch(
+    size: Annotated[str, typer.Argument(help="small (0.6 GB) or full (25 GB).", metavar="SIZE")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to put the dataset in.")
+    ] = None,
+    hub: Annotated[str, typer.Option("--from", help="kaggle or huggingface.")] = "kaggle",
+) -> None:
+    """Download the public dataset, Fashion Product Images. Run again to go on after a stop."""
+    from hangtag.catalogue import read_catalogue
+    from hangtag.download import fetch as download
+
+    folder = download(size, output, hub=hub)
+    typer.echo(f"{folder}: {read_catalogue(folder).summary()}")
+
+
 def main() -> None:
     """Run the command line; the entry point that the package installs."""
     try:
