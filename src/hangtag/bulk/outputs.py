@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 _RUN = "hangtag run"
+_BEGINNING = f'{{"{_RUN}":'.encode()
 _FORMAT_VERSION = 1
 
 
@@ -172,6 +173,9 @@ class PartFile:
     def _go_on(self, run: dict[str, Any]) -> None:
         """Read what an earlier run left, cut off a torn line, and check that it is the same run."""
         self._file.seek(0)
+        if not _BEGINNING.startswith(self._file.read(len(_BEGINNING))):
+            raise HangtagError(f"{self.path}: not of an earlier run; move it away or delete it")
+        self._file.seek(0)
         whole = 0
         with os.fdopen(os.dup(self._file.fileno()), "rb") as lines:
             for line in lines:
@@ -179,7 +183,7 @@ class PartFile:
                 if row is None:
                     break
                 if whole == 0:
-                    self._require_same(row.get(_RUN), run)
+                    self._require_same(row[_RUN], run)
                 else:
                     self.done += 1
                     self.errors += row.get("error") is not None
@@ -188,9 +192,7 @@ class PartFile:
         if whole == 0:
             self._write(json_line({_RUN: run}))
 
-    def _require_same(self, earlier: object, run: dict[str, Any]) -> None:
-        if not isinstance(earlier, dict):
-            raise HangtagError(f"{self.path}: not of an earlier run; move it away or delete it")
+    def _require_same(self, earlier: dict[str, Any], run: dict[str, Any]) -> None:
         if changed := changed_options(earlier, run):
             raise HangtagError(
                 f"{self.path}: belongs to an unfinished run with other {changed}; "
