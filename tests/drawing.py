@@ -12,16 +12,8 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 HEADER = [
-    "id",
-    "gender",
-    "masterCategory",
-    "subCategory",
-    "articleType",
-    "baseColour",
-    "season",
-    "year",
-    "usage",
-    "productDisplayName",
+    *("id", "gender", "masterCategory", "subCategory", "articleType", "baseColour", "season"),
+    *("year", "usage", "productDisplayName"),
 ]
 """The columns of the public dataset's table."""
 
@@ -138,6 +130,8 @@ def draw_garment(
         pen.ring(mask, (30, 36), (12, 20), 2.2, 255)
     if kind == "Sunglasses":
         pen.line(mask, [(26, 36), (34, 36)], 2.4, 255)
+    if kind == "Watches":
+        pen.ellipse(mask, (30, 40), (11, 11), 255)
 
     shade = dice.uniform(0.92, 1.06)
     tone = _scaled(COLOURS[colour], shade)
@@ -254,18 +248,21 @@ def _draw_details(pen: _Pen, cloth: Image.Image, kind: str, ink: object) -> None
     elif kind == "Watches":
         for y in (*range(10, 28, 5), *range(54, 74, 5)):
             pen.line(cloth, [(22, y), (38, y)], 0.6, ink)
+        pen.ellipse(cloth, (30, 40), (11, 11), ink)
+        pen.ellipse(cloth, (30, 40), (9, 9), (246, 246, 242))
+        pen.line(cloth, [(30, 33), (30, 40), (35, 43)], 1, (40, 40, 44))
     elif kind == "Caps":
         pen.line(cloth, [(9, 47), (20, 50), (30, 51), (40, 50), (51, 47)], 1.1, ink)
         pen.line(cloth, [(30, 26), (30, 51)], 0.8, ink)
     elif kind == "Sunglasses":
         for middle in (16.5, 43.5):
-            pen.ellipse(cloth, (middle, 41), (8.5, 6), (44, 46, 54))
+            pen.ellipse(cloth, (middle, 41), (7, 5), (44, 46, 54))
             pen.line(cloth, [(middle - 4, 43), (middle + 1, 37)], 0.9, (120, 126, 140))
 
 
 def _lit(cloth: Image.Image, mask: Image.Image) -> Image.Image:
     """Darken towards the edges and the right, as if lit from the upper left."""
-    across = Image.linear_gradient("L").rotate(90).resize(mask.size)
+    across = Image.linear_gradient("L").rotate(-90).resize(mask.size)
     side = across.point(lambda value: 255 - (255 - value) // 7 - 8)
     soft = mask.filter(ImageFilter.GaussianBlur(mask.width / 40))
     edge = soft.point(lambda value: min(255, 150 + value * 105 // 230))

@@ -4,9 +4,10 @@ Both libraries resume a download that was stopped, and show its progress.
 """
 
 import csv
+import io
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,6 @@ def fetch(
     folder: str | Path | None = None,
     *,
     hub: Hub | str = Hub.KAGGLE,
-    progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Download the dataset; what is there already is not downloaded again.
 
@@ -50,7 +50,6 @@ def fetch(
         folder: Where ``styles.csv`` and ``images/<id>.jpg`` go; by default a folder in the
             current one, named like the dataset.
         hub: ``"kaggle"`` or ``"huggingface"``.
-        progress: Called, while downloaded photos are put in place, with their number so far.
 
     Returns:
         The folder, for `read_catalogue`.
@@ -72,16 +71,13 @@ def fetch(
         raise HangtagError("Hugging Face has no full edition; use --from kaggle")
     place = _from_kaggle if hub is Hub.KAGGLE else _from_huggingface
     try:
-        (folder / PUBLIC_PHOTOS).mkdir(parents=True, exist_ok=True)
-        for number, _ in enumerate(place(size, folder), start=1):
-            if progress:
-                progress(number)
+        place(size, folder)
     except OSError as error:
         raise _failed(size, hub, error) from error
     return folder
 
 
-def _from_kaggle(size: Size, folder: Path) -> Iterator[Path]:
+def _from_kaggle(size: Size, folder: Path) -> None:
     kagglehub = require("fetch", "kagglehub")
     problems = require("fetch", "kagglehub.exceptions")
     # Not with output_dir: only a download into kagglehub's own cache can be resumed.
@@ -101,12 +97,12 @@ def _from_kaggle(size: Size, folder: Path) -> Iterator[Path]:
         raise HangtagError(f"{unpacked}: no {PUBLIC_TABLE} in the download; remove and fetch again")
     with os.scandir(tables[0].parent / PUBLIC_PHOTOS) as photos:
         for photo in photos:
-            yield _put(folder / PUBLIC_PHOTOS / photo.name, Path(photo.path))
+            _put(folder / PUBLIC_PHOTOS / photo.name, Path(photo.path))
     # The table comes last, so that its presence means that all is there.
-    yield _put(folder / PUBLIC_TABLE, tables[0])
+    _put(folder / PUBLIC_TABLE, tables[0])
 
 
-def _from_huggingface(size: Size, folder: Path) -> Iterator[Path]:
+def _from_huggingface(size: Size, folder: Path) -> None:
     import polars
 
     hub = require("fetch", "huggingface_hub")
@@ -121,20 +117,19 @@ def _from_huggingface(size: Size, folder: Path) -> Iterator[Path]:
         rows += frame.select(header).rows()
         for product, image in zip(frame["id"], frame["image"], strict=True):
             if image is not None and image["bytes"]:
-                yield _put(folder / PUBLIC_PHOTOS / f"{product}.jpg", image["bytes"])
+                _put(folder / PUBLIC_PHOTOS / f"{product}.jpg", image["bytes"])
     if not rows:
         raise HangtagError(f"{downloaded}: no products in the download; remove and fetch again")
-    unfinished = folder / f"{PUBLIC_TABLE}.part"
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerows([header, *rows])
-    yield unfinished.replace(folder / PUBLIC_TABLE)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    _put(folder / PUBLIC_TABLE, text.getvalue().encode())
 
 
-def _put(target: Path, content: Path | bytes) -> Path:
+def _put(target: Path, content: Path | bytes) -> None:
     """Link, copy or write a file, at once or not at all; leave it alone if it is there."""
     if target.exists():
-        return target
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"{target.name}.part")
     unfinished.unlink(missing_ok=True)
     if isinstance(content, bytes):
@@ -144,7 +139,7 @@ def _put(target: Path, content: Path | bytes) -> Path:
             os.link(content.resolve(), unfinished)
         except OSError:  # another disk, or a file system without links
             shutil.copyfile(content, unfinished)
-    return unfinished.replace(target)
+    unfinished.replace(target)
 
 
 def _failed(size: Size, hub: Hub, error: Exception) -> HangtagError:
