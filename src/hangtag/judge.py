@@ -4,6 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -63,7 +64,7 @@ def evaluate(
         HangtagError: A model or catalogue that can't be read, no photo in the part, or no labels
             of anything that the model tags.
     """
-    tagger = model if isinstance(model, Tagger) else Tagger(model)
+    tagger = Tagger(model) if isinstance(model, str | Path) else model
     if not isinstance(catalogue, Catalogue):
         catalogue = read_catalogue(catalogue)
     if split not in (*PARTS, "all"):
@@ -82,11 +83,11 @@ def evaluate(
             f"{catalogue.source}: no photos in the {split} part of {len(catalogue):,} products; "
             "try --split all"
         )
-    rows, sizes, values, unreadable = _predict(tagger, reader, wanted, progress)
-    if not rows:
-        photo, message = unreadable[0]
+    said = _predict(tagger, reader, wanted, progress)
+    if not said.rows:
+        photo, message = said.unreadable[0]
         raise HangtagError(f"{catalogue.source}: no photo can be read, e.g. {photo}: {message}")
-    judged, left_out = _hold_against(tagger, values, labels, rows)
+    judged, left_out = _hold_against(tagger, said.values, labels, said.rows)
     if not judged:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise HangtagError(f"{catalogue.source}: nothing to judge by ({reasons})")
@@ -96,10 +97,11 @@ def evaluate(
         catalogue=catalogue,
         split=split,
         kind=kind,
-        rows=np.array(rows),
-        sizes=np.array(sizes),
+        rows=np.array(said.rows),
+        sizes=np.array(said.sizes),
+        known_product=np.array(said.known_product),
         photos=reader,
-        unreadable=unreadable,
+        unreadable=said.unreadable,
         judged=judged,
         left_out=left_out,
         training_counts=Counter(
@@ -127,7 +129,7 @@ def labels_for(info: "ModelInfo", catalogue: Catalogue) -> Labels:
     every = [one.model_copy(update={"most_frequent": 0}) for one in recipe.combine]
     rules = recipe.model_copy(update={"rare": [], "combine": every})
     labels = relabel(labels, rules, np.zeros(len(catalogue), bool))
-    into = {one.name: None for one in recipe.combine if one.most_frequent}
+    into: dict[str, str | None] = {one.name: None for one in recipe.combine if one.most_frequent}
     into |= {rule.attribute: rule.into for rule in recipe.rare}
     for attribute in own:
         if attribute.name in into:
@@ -143,14 +145,22 @@ def labels_for(info: "ModelInfo", catalogue: Catalogue) -> Labels:
 Input = tuple[np.ndarray, tuple[int, int]]
 
 
+@dataclass
+class _Said:
+    """What the model said of the photos that could be read, and why the others couldn't."""
+
+    rows: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    known_product: list[bool] = field(default_factory=list)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+
 def _predict(
     tagger: Tagger, reader: PhotoReader, wanted: list[int], progress: Progress | None
-) -> tuple[list[int], list[tuple[int, int]], dict[str, np.ndarray], list[tuple[str, str]]]:
-    """Tag the wanted rows: rows that could be read, their photo sizes, probabilities, errors."""
-    rows: list[int] = []
-    sizes: list[tuple[int, int]] = []
+) -> _Said:
+    said = _Said()
     batches: dict[str, list[np.ndarray]] = {one.name: [] for one in tagger.attributes}
-    unreadable: list[tuple[str, str]] = []
 
     def decode(row: int) -> Input:
         data = reader.read(row)
@@ -165,20 +175,27 @@ def _predict(
             try:
                 pixels, size = future.result()
             except HangtagError as error:
-                unreadable.append((reader.name(row), str(error)))
+                said.unreadable.append((reader.name(row), str(error)))
                 continue
             inputs.append(pixels)
-            rows.append(row)
-            sizes.append(size)
+            said.rows.append(row)
+            said.sizes.append(size)
         if inputs:
-            found = tagger.probabilities(np.stack(inputs)).values
+            found = tagger.probabilities(np.stack(inputs))
             for name, collected in batches.items():
-                collected.append(found[name])
+                collected.append(found.values[name])
+            said.known_product += _known_products(tagger, found.in_domain, len(inputs))
         done += len(batch)
         if progress:
             progress("tagging photos", done, len(wanted))
-    values = {name: np.concatenate(parts) for name, parts in batches.items() if parts}
-    return rows, sizes, values, unreadable
+    said.values = {name: np.concatenate(parts) for name, parts in batches.items() if parts}
+    return said
+
+
+def _known_products(tagger: Tagger, in_domain: np.ndarray | None, count: int) -> list[bool]:
+    if tagger.info.domain is None or in_domain is None:
+        return [True] * count
+    return (in_domain >= tagger.info.domain.threshold).tolist()
 
 
 def _decoded(

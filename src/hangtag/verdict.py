@@ -92,6 +92,8 @@ class Evaluation:
         kind: How it was split.
         rows: int (N,): row of each photo in the catalogue's table.
         sizes: int (N, 2): width and height of each photo, in pixels.
+        known_product: bool (N,): which photos the model takes for products of a kind it knows;
+            tags of others are never accepted.
         photos: Reads the photos again.
         unreadable: Name of a photo and error message, for those that could not be judged.
         judged: By attribute, in the model's order; ``colourGroup`` comes last.
@@ -105,6 +107,7 @@ class Evaluation:
     kind: str
     rows: np.ndarray
     sizes: np.ndarray
+    known_product: np.ndarray
     photos: "PhotoReader"
     unreadable: list[tuple[str, str]]
     judged: dict[str, Judged]
@@ -185,6 +188,7 @@ class Evaluation:
             "split_kind": self.kind,
             "photos": len(self.rows),
             "unreadable": [{"photo": photo, "error": error} for photo, error in self.unreadable],
+            "known_products": int(self.known_product.sum()),
             "all_right": plain(self.all_right()),
             "contradictions": plain(contradictions),
             "attributes": {name: self._attribute(name) for name in self.judged},
@@ -238,11 +242,11 @@ class Evaluation:
 
     def _decisions(self, name: str, one: Judged) -> list[dict[str, float | None]]:
         """What the model's own thresholds, set on validation photos, do here."""
-        confidence, right = one.confidence[one.known], one.right[one.known]
+        right = one.right[one.known]
         found: list[dict[str, float | None]] = []
         for target in TARGETS:
             threshold = self.info.calibration.threshold(name, target)
-            accepted = confidence >= threshold
+            accepted = ((one.confidence >= threshold) & self.known_product)[one.known]
             found.append(
                 {
                     "target": target,

@@ -1,0 +1,259 @@
+"""The evaluation report: one or several models, judged on the same photos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hangtag.attributes import TYPE
+from hangtag.evaluation import CALIBRATION_BINS, METRICS, confused_block
+from hangtag.plain_json import to_json
+from hangtag.reports import evaluate_figures as figures
+from hangtag.reports import page
+from hangtag.reports.evaluate_photos import Gallery, Shown
+from hangtag.verdict import COLOUR_GROUP, Evaluation, compare
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+HEADINGS = {
+    "accuracy": ("right", "percent"),
+    "balanced_accuracy": ("balanced", "percent"),
+    "macro_f1": ("macro-F1", "percent"),
+    "weighted_f1": ("weighted F1", "percent"),
+    "top_5": ("among first 5", "percent"),
+    "log_loss": ("log-loss", "score"),
+    "ece": ("ECE", "percent"),
+    "coverage_95": ("tagged at 95 %", "percent"),
+    "coverage_99": ("tagged at 99 %", "percent"),
+}
+"""Heading and cell style of each metric."""
+
+CONFUSION_SIZE = 20
+"""Values in a confusion matrix; of larger vocabularies the most confused ones are drawn."""
+
+SIGNIFICANT = 0.05
+"""Adjusted p-value below which two models are called different."""
+
+
+def report_json(evaluations: Sequence[Evaluation]) -> str:
+    """Write what the report shows as JSON: ``models`` and ``comparisons``.
+
+    ``models`` is a list of `Evaluation.numbers`; ``comparisons`` holds each further model against
+    the first, as from `hangtag.verdict.compare`.
+    """
+    return to_json(
+        {
+            "models": [one.numbers for one in evaluations],
+            "comparisons": [_comparison(evaluations[0], other) for other in evaluations[1:]],
+        }
+    )
+
+
+def report_html(evaluations: Sequence[Evaluation]) -> str:
+    """Make the report: a self-contained HTML page.
+
+    Args:
+        evaluations: At least one; of the same catalogue.
+
+    Raises:
+        MissingExtraError: Jinja2 or Matplotlib isn't installed.
+    """
+    labels = _labels(evaluations)
+    first = evaluations[0].numbers
+    sections = [
+        ("scores", "Scores"),
+        *([("comparison", "Comparison")] if len(evaluations) > 1 else []),
+        ("automatic", "Automatic tagging"),
+        ("calibration", "Calibration"),
+        ("slices", "Slices"),
+        ("examples", "Examples"),
+        *[(f"errors-{number}", f"Errors: {label}") for number, label in enumerate(labels)],
+        ("method", "Method"),
+    ]
+    if len(evaluations) == 1:
+        sections[-2] = ("errors-0", "Errors")
+    return page.render(
+        "evaluate.html.j2",
+        title="How right is " + " against ".join(labels) + "?",
+        subtitle=(
+            f"{first['catalogue']}, {first['split']} part ({first['split_kind']} split): "
+            f"{first['photos']:,} photos"
+        ),
+        lead=[sentence for one in evaluations for sentence in _lead(one, len(evaluations) > 1)],
+        sections=sections,
+        metrics=[HEADINGS[metric] for metric in METRICS],
+        models=[
+            _model(evaluation, label, number)
+            for number, (evaluation, label) in enumerate(zip(evaluations, labels, strict=True))
+        ],
+        comparisons=[
+            {
+                **_comparison(evaluations[0], other),
+                "title": f"{labels[0]} against {label}",
+                "disagreements": _disagreements(evaluations[0], other),
+            }
+            for other, label in zip(evaluations[1:], labels[1:], strict=True)
+        ],
+        curves=[draw_both(name, evaluations, labels) for name in _all_attributes(evaluations)],
+        significant=SIGNIFICANT,
+        bins=CALIBRATION_BINS,
+        confusion_size=CONFUSION_SIZE,
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    coverage: "Markup"
+    reliability: "Markup"
+
+
+def draw_both(name: str, evaluations: Sequence[Evaluation], labels: Sequence[str]) -> _Drawn:
+    """Draw an attribute's coverage curve and reliability diagram, a line for each model."""
+    by_model = {
+        label: one.numbers["attributes"][name]
+        for label, one in zip(labels, evaluations, strict=True)
+        if name in one.judged
+    }
+    return _Drawn(figures.coverage_curve(name, by_model), figures.reliability(name, by_model))
+
+
+def _labels(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Names of the models; numbered where two have the same."""
+    names = [one.info.name for one in evaluations]
+    return [
+        name if names.count(name) == 1 else f"{name} ({number})"
+        for number, name in enumerate(names, start=1)
+    ]
+
+
+def _all_attributes(evaluations: Sequence[Evaluation]) -> list[str]:
+    return list(dict.fromkeys(name for one in evaluations for name in one.judged))
+
+
+def _model(evaluation: Evaluation, label: str, number: int) -> dict[str, Any]:
+    numbers = evaluation.numbers
+    gallery = Gallery(evaluation)
+    return {
+        **numbers,
+        "label": label,
+        "number": number,
+        "score_rows": [
+            [name, one["photos"], one["values"], *(one["scores"][metric] for metric in METRICS)]
+            for name, one in numbers["attributes"].items()
+        ],
+        "decision_rows": [
+            [name, *(row[key] for row in one["decisions"] for key in ("coverage", "precision"))]
+            for name, one in numbers["attributes"].items()
+            if name != COLOUR_GROUP
+        ],
+        "slice_rows": [
+            [
+                row["by"],
+                row["name"],
+                row["photos"],
+                *(_shown_share(row["accuracies"][name]) for name in numbers["attributes"]),
+            ]
+            for row in numbers["slices"]
+        ],
+        "grid": gallery.grid(),
+        "errors": [_errors(evaluation, gallery, name) for name in evaluation.judged],
+    }
+
+
+def _shown_share(share: dict[str, Any]) -> float | None:
+    return share["value"]
+
+
+def _errors(evaluation: Evaluation, gallery: Gallery, name: str) -> dict[str, Any]:
+    one, numbers = evaluation.judged[name], evaluation.numbers["attributes"][name]
+    block = confused_block(one.confusion, CONFUSION_SIZE)
+    derived = name == COLOUR_GROUP
+    return {
+        "name": name,
+        "class_rows": [list(row.values()) for row in numbers["classes"]],
+        "confused_rows": [list(pair.values()) for pair in numbers["confused"]],
+        "unknown_values": numbers["unknown_values"],
+        "confusion": figures.confusion(name, one.confusion, one.attribute.values, block)
+        if len(block)
+        else None,
+        "whole": len(block) == len(numbers["classes"]),
+        "pairs": [] if derived else gallery.confused(name),
+        "top_losses": [] if derived else gallery.top_losses(name),
+    }
+
+
+def _comparison(first: Evaluation, other: Evaluation) -> dict[str, Any]:
+    return {
+        "first": first.info.name,
+        "second": other.info.name,
+        "attributes": compare(first, other),
+    }
+
+
+def _disagreements(first: Evaluation, other: Evaluation) -> dict[str, list[Shown]]:
+    gallery = Gallery(first)
+    return {
+        name: gallery.disagreements(other, name)
+        for name in compare(first, other)
+        if name != COLOUR_GROUP
+    }
+
+
+def _lead(evaluation: Evaluation, several: bool) -> list[str]:
+    """The main findings in plain words."""
+    numbers = evaluation.numbers
+    attributes = numbers["attributes"]
+    sentences = []
+    main = TYPE if TYPE in attributes else next(iter(attributes))
+    scores = attributes[main]["scores"]
+    sentences.append(
+        f"{main} is right on {_percent(scores['accuracy'])} of "
+        f"{attributes[main]['photos']:,} labelled photos, and among the first five on "
+        f"{_percent(scores['top_5'])}."
+    )
+    weakest = min(attributes, key=lambda name: attributes[name]["scores"]["accuracy"]["value"])
+    best = max(attributes, key=lambda name: attributes[name]["scores"]["accuracy"]["value"])
+    if best != weakest:
+        sentences.append(
+            f"Most often right is {best} ({_percent(attributes[best]['scores']['accuracy'])}), "
+            f"least often {weakest} ({_percent(attributes[weakest]['scores']['accuracy'])})."
+        )
+    together = numbers["all_right"]
+    if together["photos"]:
+        sentences.append(
+            f"Every attribute is right on {_percent(together)} of the {together['photos']:,} "
+            "photos that have all labels."
+        )
+    sentences.append(
+        f"At 95 % precision {_percent(scores['coverage_95'])} of the photos can get their {main} "
+        f"without a person looking, at 99 % {_percent(scores['coverage_99'])}."
+    )
+    if attributes[main]["confused"]:
+        pair = attributes[main]["confused"][0]
+        sentences.append(
+            f"The commonest error in {main}: {pair['actual']} is taken for {pair['predicted']} "
+            f"({pair['photos']:,} {'photo' if pair['photos'] == 1 else 'photos'})."
+        )
+    contradictions = numbers["contradictions"]
+    if contradictions is not None:
+        wrong = round(contradictions["value"] * contradictions["photos"])
+        sentences.append(
+            f"Predicted categories contradict the predicted {TYPE} on {wrong:,} "
+            f"{'photo' if wrong == 1 else 'photos'}."
+            if wrong
+            else f"Predicted categories always agree with the predicted {TYPE}."
+        )
+    for name, why in numbers["left_out"].items():
+        sentences.append(f"{name} is not judged: {why}.")
+    if numbers["unreadable"]:
+        sentences.append(f"{len(numbers['unreadable']):,} photos could not be read.")
+    return (
+        [f"{evaluation.info.name}: {sentence}" for sentence in sentences] if several else sentences
+    )
+
+
+def _percent(share: dict[str, float | None]) -> str:
+    value = share["value"]
+    return "–" if value is None or np.isnan(value) else f"{100 * value:.1f} %"
