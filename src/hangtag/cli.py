@@ -39,8 +39,12 @@ def tag(
     ],
     *,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write a table: .csv, .jsonl or .parquet."),
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write a table: .csv, .jsonl or .parquet; with Ray: a folder or URL for parts.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "default",
     attributes: Annotated[
@@ -73,8 +77,15 @@ def tag(
         with terminal.progress_bar(shown) as tell:
             tagger = Tagger(model, **options, threads=1)
             names = [attribute.name for attribute in tagger.attributes]
-            if output is not None:
-                outcome = job.tag_to_file(tagger, inputs, output, options=options, progress=tell)
+            if engine is Engine.RAY:
+                from hangtag.bulk.cluster import tag_on_ray
+
+                if output is None:
+                    raise HangtagError("--engine ray: writes Parquet parts; name a folder with -o")
+                outcome = tag_on_ray(tagger, inputs, output, options=options, progress=tell)
+            elif output is not None:
+                path = Path(output)
+                outcome = job.tag_to_file(tagger, inputs, path, options=options, progress=tell)
             elif as_json:
                 write = job.json_writer(sys.stdout.buffer)
                 outcome = job.tag_to(tagger, inputs, write, progress=tell)

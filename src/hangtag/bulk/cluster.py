@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangtag.bulk.inputs import Inputs, Item
+from hangtag.bulk.job import Outcome, Progress, fingerprint
 from hangtag.bulk.outputs import changed_options, flat_row, table_schema
 from hangtag.bulk.pipeline import Plan, tag_in_order
 from hangtag.errors import HangtagError, require
 
 if TYPE_CHECKING:
-    from hangtag.bulk.job import Outcome, Progress
+    from hangtag.tagger import Tagger
 
 PHOTOS_PER_PART = 1000
 _PARTS_PER_BLOCK = 50
@@ -110,38 +111,40 @@ class PartTagger:
 
 
 def tag_on_ray(
-    model: Path,
+    tagger: "Tagger",
     inputs: Inputs,
     output: str,
     *,
-    run: dict[str, Any],
     options: dict[str, Any],
-    progress: "Progress | None" = None,
+    progress: Progress | None = None,
     photos_per_part: int = PHOTOS_PER_PART,
-) -> "Outcome":
+) -> Outcome:
     """Tag inputs on a Ray cluster, or on this machine where none is running.
 
     The cluster is the one that the environment variable ``RAY_ADDRESS`` names, as usual with Ray.
 
     Args:
-        model: Model folder.
+        tagger: Whose model the actors are to use.
         inputs: The photos; local paths must be the same on all nodes.
         output: Folder or fsspec URL for the Parquet parts, seen by all nodes.
-        run: What else the rows depend on; a folder with parts of another run is refused.
-        options: Keyword arguments of `hangtag.Tagger`.
+        options: Keyword arguments that the tagger was made with; a folder with parts of a run
+            with other ones is refused.
         progress: Told after every part.
         photos_per_part: Rows of a part: what is done again at most when a worker dies.
 
     Raises:
         HangtagError: No photos; parts of another run are there; parts are missing at the end.
     """
-    from hangtag.bulk.job import Outcome
-
     ray = require("scale", "ray")
     require("scale", "ray.data")
     survey = inputs.survey()
     store = Store(output)
-    run = {**run, "photos": survey.digest, "photos per part": photos_per_part}
+    run = {
+        "model": fingerprint(tagger.info),
+        "photos": survey.digest,
+        "photos per part": photos_per_part,
+        **options,
+    }
     present = _begin(store, run)
     earlier = [number for number in _numbers(survey.total, photos_per_part) if number in present]
     errors = sum(_errors_in(store, number) for number in earlier)
@@ -153,7 +156,8 @@ def tag_on_ray(
             ray.init(log_to_driver=False, logging_level="ERROR")
         ray.data.DataContext.get_current().enable_progress_bars = False
         blocks = [ray.put(block) for block in _blocks(_parts(inputs, present, photos_per_part))]
-        files = {path.name: path.read_bytes() for path in model.iterdir() if path.is_file()}
+        folder = tagger.model.folder
+        files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         tagged = ray.data.from_arrow_refs(blocks).map(
             PartTagger,
             fn_constructor_kwargs={"model": files, "options": options, "url": output},
