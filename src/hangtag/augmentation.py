@@ -78,6 +78,9 @@ class Augmenter:
         count, device, size = len(colours), colours.device, colours.shape[-2:]
         chosen = torch.rand(count, device=device) < self.recipe.background
         flat = torch.rand(count, 3, 1, 1, device=device)
+        # Half of the plain backgrounds are pale, as in other shops' studios.
+        pale = torch.rand(count, 1, 1, 1, device=device) < 0.5
+        flat = torch.where(pale, 0.8 + 0.15 * flat.mean(1, keepdim=True) + 0.05 * flat, flat)
         slope = _uniform((count, 3, 2, 1), -0.2, 0.2, device)
         behind = functional.interpolate(flat + slope, size=size, mode="bilinear").clamp(0, 1)
         if self.backgrounds is not None and len(self.backgrounds):

@@ -1,5 +1,161 @@
-"""placeholder until calibration lands"""
+"""From a trained network to a model folder: export, calibrate, set thresholds, judge, describe."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hangtag.attributes import TYPE
+from hangtag.calibration import Calibration, Decoder, fit_scales, fit_thresholds, strictest
+from hangtag.card import write_card
+from hangtag.domain import DomainScore
+from hangtag.graph import write_onnx, write_weights
+from hangtag.model import ONNX, WEIGHTS, Domain, ModelInfo, Vocabulary, write_info
+from hangtag.network import HangtagNetwork
+from hangtag.photo_cache import Progress
+from hangtag.recipe import Recipe
+from hangtag.split import count_parts
+from hangtag.tagger import Tagger
+from hangtag.training_data import NO_PHOTO, TrainingData
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+
+_BATCH = 64
+_DOMAIN_SAMPLE = 6000
+_FALSE_ALARMS = 0.01
+"""Share of validation photos that the out-of-domain threshold may wrongly turn away."""
 
 
-def finish(*args):
-    raise SystemExit("finish: not yet")
+def finish(
+    network: HangtagNetwork,
+    recipe: Recipe,
+    data: TrainingData,
+    catalogue: "Catalogue",
+    folder: Path,
+    name: str,
+    progress: Progress | None = None,
+) -> None:
+    """Write the model folder of a trained network.
+
+    Everything is fitted to what the ONNX graph says, because that is what will be used.
+
+    Args:
+        network: Trained.
+        recipe: It was trained by.
+        data: It was trained on; its validation rows calibrate.
+        catalogue: Its test products give the card's numbers.
+        folder: To write.
+        name: Of the model.
+        progress: Told about the judging.
+    """
+    from hangtag.judge import evaluate
+
+    attributes = [attribute.name for attribute in data.attributes]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_onnx(network, attributes, recipe.input_size, folder / ONNX)
+    write_weights(network, attributes, folder / WEIGHTS, {})
+    info = ModelInfo(
+        name=name,
+        attributes=[Vocabulary(name=one.name, values=list(one.values)) for one in data.attributes],
+        input_size=recipe.input_size,
+        taxonomy=dict(data.taxonomy.parents),
+        translations=recipe.translations,
+        split=data.split,
+        recipe=recipe.model_dump(mode="json"),
+        training={
+            "catalogue": catalogue.source.name,
+            "products": count_parts(data.parts[~data.extra]),
+            "extra photos": count_parts(data.parts[data.extra]),
+            "versions": {package: version(package) for package in ("hangtag", "torch", "timm")},
+            "machine": platform.machine(),
+        },
+    )
+    write_info(folder, info, "")
+    tagger = Tagger(folder)
+    calibration = calibrate(tagger, data)
+    domain, score = fit_domain(tagger, data)
+    write_weights(
+        network,
+        attributes,
+        folder / WEIGHTS,
+        {f"domain.{key}": array for key, array in score.arrays().items()},
+    )
+    info = info.model_copy(update={"calibration": calibration, "domain": domain})
+    write_info(folder, info, "")
+    numbers = {"test": evaluate(folder, catalogue, split="test", progress=progress).summary()}
+    info = info.model_copy(update={"numbers": numbers})
+    write_info(folder, info, write_card(info))
+
+
+def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
+    """Fit scales and thresholds to the validation rows.
+
+    Products with an alternate photo are seen twice, once with each. A threshold is the strictest
+    of those that products' own photos, alternate photos and extra catalogues ask for.
+    """
+    rows = data.rows("validation")
+    alternate = rows[data.alternate[rows] != NO_PHOTO]
+    everything = np.concatenate([rows, alternate])
+    positions = np.concatenate([data.own[rows], data.alternate[alternate]])
+    group = np.where(data.extra[rows], 2, 0)
+    group = np.concatenate([group, np.ones(len(alternate), int)])
+    logits = _logits(tagger, data, positions)
+    names = [attribute.name for attribute in data.attributes]
+    allowed = {name: data.targets[name][everything] for name in names}
+    # The scales are for shop photos; what phone photos need on top, the thresholds take care of.
+    of_shop = group < 2
+    scales = fit_scales(
+        {name: values[of_shop] for name, values in logits.items()},
+        {name: values[of_shop] for name, values in allowed.items()},
+        data.attributes,
+        data.taxonomy,
+    )
+    probabilities = Decoder(data.attributes, data.taxonomy, scales)(logits)
+    thresholds = {}
+    for name in names:
+        best = probabilities[name].argmax(1)
+        confidence = probabilities[name].max(1)
+        right = allowed[name][np.arange(len(best)), best]
+        labelled = allowed[name].any(1)
+        # A label of many values, such as "not for kids", can't tell how precise a tag is.
+        if name == TYPE:
+            groups = [number for number in range(3) if (labelled & (group == number)).sum() >= 100]
+        else:
+            groups = [number for number in (0, 1) if (labelled & (group == number)).sum() >= 100]
+        fitted = [
+            fit_thresholds(
+                confidence[labelled & (group == number)], right[labelled & (group == number)]
+            )
+            for number in groups or [0]
+        ]
+        thresholds[name] = strictest(fitted)
+    return Calibration(scales=scales, thresholds=thresholds)
+
+
+def fit_domain(tagger: Tagger, data: TrainingData) -> tuple[Domain, DomainScore]:
+    """Fit the out-of-domain score to training photos, its threshold to validation photos."""
+    rng = np.random.default_rng(0)
+    rows = data.rows("train")
+    rows = rng.choice(rows, min(len(rows), _DOMAIN_SAMPLE), replace=False)
+    score = DomainScore.fit(_embeddings(tagger, data, data.own[rows]))
+    held_out = data.rows("validation")
+    scores = score(_embeddings(tagger, data, data.own[held_out]))
+    threshold = float(np.quantile(scores, _FALSE_ALARMS))
+    return Domain(threshold=threshold), score
+
+
+def _embeddings(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> np.ndarray:
+    return np.concatenate([tagger.probabilities(chunk).embedding for chunk in _chunks(data, positions)])
+
+
+def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[str, np.ndarray]:
+    parts = [tagger.logits(chunk) for chunk in _chunks(data, positions)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _chunks(data: TrainingData, positions: np.ndarray) -> Any:
+    for start in range(0, len(positions), _BATCH):
+        yield np.ascontiguousarray(data.pool.take(positions[start : start + _BATCH])[..., :3])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -76,11 +77,12 @@ def product_groups(catalogue: "Catalogue", progress: Progress | None = None) -> 
     file = cache_folder() / f"groups-{fingerprint(catalogue)}.json"
     if file.exists():
         return np.array(json.loads(file.read_text()), dtype=np.int64)
-    groups = copy_groups(catalogue, progress=progress).group
+    told = partial(progress, "looking for copies") if progress else None
+    groups = copy_groups(catalogue, progress=told).group
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(groups.tolist()))
-    partial.replace(file)
+    unfinished = file.with_suffix(".partial")
+    unfinished.write_text(json.dumps(groups.tolist()))
+    unfinished.replace(file)
     return groups
 
 

@@ -263,7 +263,7 @@ class Lesson(LightningModule):
 class EpochLine(Callback):
     """Prints one line of validation accuracies after each epoch."""
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print, unless this is the sanity check or not the first process."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return

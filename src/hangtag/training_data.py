@@ -214,6 +214,9 @@ class TrainingBatches:
         self.epoch, self._next = state["epoch"], state["next"]
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        # Whoever counts batches need not run an epoch's iterator dry, so the next one begins here.
+        if self._next >= self.length:
+            self.epoch, self._next = self.epoch + 1, 0
         size = self._recipe.schedule.batch_size
         rng = np.random.default_rng([self._recipe.seed, self.epoch])
         repeats = np.floor(self._repeats + rng.random(len(self._main))).astype(int)
@@ -228,7 +231,6 @@ class TrainingBatches:
             mine = slice(self._rank, None, self._world)
             self._next += 1
             yield self._batch(order[span][mine], sharp[span][mine])
-        self.epoch, self._next = self.epoch + 1, 0
 
     def _batch(self, rows: np.ndarray, sharp: np.ndarray) -> dict[str, np.ndarray]:
         data = self._data

@@ -1,0 +1,191 @@
+"""The model folder: ``model.onnx``, ``weights.safetensors``, ``model.json`` and ``README.md``.
+
+Anyone can read it, nothing in it is a pickle, and its files are verified when it's opened.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hangtag.attributes import Attribute, Taxonomy
+from hangtag.calibration import Calibration
+from hangtag.errors import HangtagError
+from hangtag.recipe import Translation
+
+MODEL_VERSION = 1
+ONNX = "model.onnx"
+INFO = "model.json"
+WEIGHTS = "weights.safetensors"
+CARD = "README.md"
+
+INPUT = "photos"
+LOGITS = "logits/"
+EMBEDDING = "embedding"
+FEATURES = "features"
+"""Names of the graph's input and outputs; an attribute's logits are ``logits/`` and its name."""
+
+
+class ModelError(HangtagError):
+    """A model folder that is missing, damaged, or newer than this hangtag."""
+
+
+class Vocabulary(BaseModel):
+    """An attribute and its values, in the order of the head's outputs."""
+
+    name: str
+    values: list[str]
+
+
+class Domain(BaseModel):
+    """When a photo counts as showing a product of a kind that the model knows.
+
+    The score is described at `hangtag.domain`; photos that score below ``threshold`` don't count.
+    """
+
+    threshold: float
+    numbers: dict[str, float] = {}
+
+
+class ModelInfo(BaseModel):
+    """What ``model.json`` holds.
+
+    Attributes:
+        format_version: Of this file.
+        name: Of the model.
+        attributes: What it tags.
+        input_size: Height and width of its input in pixels.
+        taxonomy: See `hangtag.attributes.Taxonomy`.
+        calibration: See `hangtag.calibration.Calibration`.
+        domain: How out-of-domain photos are told; None if they aren't.
+        translations: What the words of other catalogues mean; for judging on them.
+        split: How training, validation and test products were told apart.
+        recipe: The recipe it was trained by, in full.
+        training: Facts about the run.
+        numbers: Test results by data set and attribute.
+        files: SHA-256 of the other files.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format_version: int = MODEL_VERSION
+    name: str
+    attributes: list[Vocabulary]
+    input_size: tuple[int, int]
+    taxonomy: dict[str, dict[str, dict[str, str]]] = {}
+    calibration: Calibration = Calibration()
+    domain: Domain | None = None
+    translations: list[Translation] = []
+    split: str = "random"
+    recipe: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
+    files: dict[str, str] = {}
+
+    def vocabularies(self) -> list[Attribute]:
+        """The attributes, as the rest of the library uses them."""
+        return [Attribute(one.name, tuple(one.values)) for one in self.attributes]
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened and verified model folder."""
+
+    folder: Path
+    info: ModelInfo
+
+    @property
+    def onnx_path(self) -> Path:
+        """The network."""
+        return self.folder / ONNX
+
+    @property
+    def weights_path(self) -> Path:
+        """The network's weights, for further training."""
+        return self.folder / WEIGHTS
+
+    @property
+    def card(self) -> str:
+        """The model card, as Markdown."""
+        file = self.folder / CARD
+        return file.read_text("utf-8") if file.is_file() else ""
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """Which sub- and master category each article type belongs to."""
+        return Taxonomy(self.info.taxonomy)
+
+
+def model_names() -> list[str]:
+    """Names of the models that ship."""
+    folder = files("hangtag") / "models"
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if (entry / INFO).is_file())
+
+
+def read_model(name_or_folder: str | Path = "default") -> Model:
+    """Open a model that ships, by name, or any other, by its folder.
+
+    Raises:
+        ModelError: No such model, a newer format, a file missing or not what it was when written.
+    """
+    text = str(name_or_folder)
+    folder = Path(name_or_folder)
+    if text in model_names():
+        folder = Path(str(files("hangtag") / "models" / text))
+    if not (folder / INFO).is_file():
+        known = ", ".join(model_names())
+        raise ModelError(f"{text}: no model here (no {INFO}); models that ship: {known or 'none'}")
+    info = _parse((folder / INFO).read_text("utf-8"), folder / INFO)
+    for name, digest in info.files.items():
+        file = folder / name
+        if Path(name).name != name or not file.is_file():
+            raise ModelError(f"{file}: missing; copy the whole model folder again")
+        if sha256(file) != digest:
+            raise ModelError(f"{file}: damaged (checksum differs); copy the model folder again")
+    return Model(folder, info)
+
+
+def _parse(text: str, where: Path) -> ModelInfo:
+    import json
+
+    try:
+        data = json.loads(text)
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if isinstance(version, int) and version > MODEL_VERSION:
+            raise ModelError(
+                f"{where}: format_version {version} is newer than this hangtag reads "
+                f"({MODEL_VERSION}): pip install -U hangtag"
+            )
+        return ModelInfo.model_validate(data)
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{where}: not JSON ({error}); copy the model folder again") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{where}: {key}: {first['msg']}") from error
+
+
+def write_info(folder: Path, info: ModelInfo, card: str) -> Model:
+    """Write ``model.json`` and the card beside network and weights, with checksums of all.
+
+    The other files must be in the folder already. ``model.json`` comes last and in one piece, so
+    that a folder that has it is whole.
+    """
+    (folder / CARD).write_text(card, "utf-8")
+    digests = {name: sha256(folder / name) for name in (ONNX, WEIGHTS)}
+    info = info.model_copy(update={"files": digests})
+    partial = folder / f"{INFO}.partial"
+    partial.write_text(info.model_dump_json(indent=1) + "\n", "utf-8")
+    partial.replace(folder / INFO)
+    return Model(folder, info)
+
+
+def sha256(file: Path) -> str:
+    """Checksum of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

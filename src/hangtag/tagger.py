@@ -1,0 +1,287 @@
+"""Tag photos: a model folder and ONNX Runtime; photos in, tags out. Needs no PyTorch."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import onnxruntime
+
+from hangtag.attributes import Attribute
+from hangtag.calibration import Decoder
+from hangtag.domain import DomainScore
+from hangtag.errors import HangtagError
+from hangtag.model import EMBEDDING, FEATURES, INPUT, LOGITS, Model, ModelInfo, read_model
+from hangtag.photo import PhotoError, Source, read_photo, to_input
+from hangtag.tags import Alternative, PhotoTags, Tag
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """What a model says of N photos.
+
+    Attributes:
+        values: float32 (N, values) by attribute, each row summing to 1; calibrated, and the levels
+            of the taxonomy in agreement.
+        in_domain: float32 (N,), higher for photos more like those that the model was trained on;
+            None if the model has no such score.
+        embedding: float32 (N, D).
+    """
+
+    values: dict[str, np.ndarray]
+    in_domain: np.ndarray | None
+    embedding: np.ndarray
+
+    def __getitem__(self, rows: slice) -> "Probabilities":
+        return Probabilities(
+            {name: values[rows] for name, values in self.values.items()},
+            None if self.in_domain is None else self.in_domain[rows],
+            self.embedding[rows],
+        )
+
+
+class Tagger:
+    """Writes the tags of photos.
+
+    Args:
+        model: Name of a model that ships, or a model folder.
+        precision: What share of the accepted tags shall be right, 0.8 to 0.995.
+        attributes: Which to tag; all that the model knows by default.
+        alternatives: How many further values to give for each tag.
+        threads: For the network; as many as there are cores by default.
+
+    Raises:
+        ModelError: The model is missing, damaged or newer than this hangtag.
+        HangtagError: An attribute that the model doesn't know.
+
+    Example:
+        >>> tags = Tagger().tag("shirt.jpg").tags
+        >>> tags["articleType"].value, tags["articleType"].confidence
+        ('Shirts', 0.97)
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "default",
+        *,
+        precision: float = 0.95,
+        attributes: Sequence[str] | None = None,
+        alternatives: int = 3,
+        threads: int | None = None,
+    ) -> None:
+        self.model: Model = read_model(model)
+        self.info: ModelInfo = self.model.info
+        self.input_size = self.info.input_size
+        vocabularies = self.info.vocabularies()
+        known = [attribute.name for attribute in vocabularies]
+        for name in attributes or ():
+            if name not in known:
+                raise HangtagError(
+                    f"{self.info.name}: no attribute {name!r}; there are: {', '.join(known)}"
+                )
+        self.attributes: list[Attribute] = [
+            attribute
+            for attribute in vocabularies
+            if attributes is None or attribute.name in attributes
+        ]
+        self.alternatives = alternatives
+        self._thresholds = {
+            name: self.info.calibration.threshold(name, precision) for name in known
+        }
+        self._decode = Decoder(vocabularies, self.model.taxonomy, self.info.calibration.scales)
+        self._logits = [LOGITS + name for name in known]
+        self._session = _session(self.model.onnx_path, threads or available_cores())
+
+    @overload
+    def tag(self, photos: Source) -> PhotoTags: ...
+
+    @overload
+    def tag(self, photos: list[Source] | tuple[Source, ...]) -> list[PhotoTags]: ...
+
+    def tag(self, photos: Source | list[Source] | tuple[Source, ...]) -> PhotoTags | list[PhotoTags]:
+        """Tag one photo or several.
+
+        A photo is a path, the bytes of a file, a PIL image, or an array uint8 (H, W, 3). One that
+        can't be read gets an error in its place.
+        """
+        if isinstance(photos, (list, tuple)):
+            return list(self._tag_all(photos))
+        return next(self._tag_all([photos]))
+
+    def prepare(self, photo: Source) -> np.ndarray:
+        """Read a photo into the network's input: uint8 (h, w, 3).
+
+        Raises:
+            PhotoError: It can't be read.
+        """
+        return to_input(read_photo(photo, smallest=self.input_size), self.input_size)
+
+    def probabilities(self, inputs: np.ndarray) -> Probabilities:
+        """Run the network.
+
+        Args:
+            inputs: uint8 (N, h, w, 3) from `prepare`.
+        """
+        embedding, *logits = self._session.run([EMBEDDING, *self._logits], {INPUT: inputs})
+        names = (name.removeprefix(LOGITS) for name in self._logits)
+        values = self._decode(dict(zip(names, logits, strict=True)))
+        score = self._domain(embedding) if self._domain is not None else None
+        return Probabilities(values, score, embedding)
+
+    def logits(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Uncalibrated logits float32 (N, values) by attribute."""
+        logits = self._session.run(self._logits, {INPUT: inputs})
+        names = (name.removeprefix(LOGITS) for name in self._logits)
+        return dict(zip(names, logits, strict=True))
+
+    def tags_from(self, probabilities: Probabilities, names: Sequence[str]) -> list[PhotoTags]:
+        """Turn probabilities into tags.
+
+        Args:
+            probabilities: Of N photos.
+            names: Of the N photos.
+        """
+        domain = self.info.domain
+        known: list[bool | None] = [None] * len(names)
+        if domain is not None and probabilities.in_domain is not None:
+            known = [bool(score >= domain.threshold) for score in probabilities.in_domain]
+        ranked = {}
+        for attribute in self.attributes:
+            values = probabilities.values[attribute.name]
+            ranked[attribute.name] = np.argsort(-values, axis=1)[:, : self.alternatives + 1]
+        return [
+            PhotoTags(
+                photo=name,
+                tags={
+                    attribute.name: self._tag(
+                        attribute,
+                        probabilities.values[attribute.name][row],
+                        ranked[attribute.name][row],
+                        known[row] is not False,
+                    )
+                    for attribute in self.attributes
+                },
+                model=self.info.name,
+                known_product=known[row],
+            )
+            for row, name in enumerate(names)
+        ]
+
+    def failed(self, name: str, error: HangtagError) -> PhotoTags:
+        """The result of a photo that couldn't be read."""
+        return PhotoTags(photo=name, tags={}, model=self.info.name, error=str(error))
+
+    def activation_map(
+        self, photo: np.ndarray, attribute: str, value: str | None = None
+    ) -> np.ndarray:
+        """Where in the photo the network saw a value (Zhou et al., class activation map, 2016).
+
+        Args:
+            photo: uint8 (h, w, 3) from `prepare`.
+            attribute: One that the model knows.
+            value: One of its values; the most probable one by default.
+
+        Returns:
+            float32 (h, w), 0 to 1, of the input's size. For a model whose head isn't linear, how
+            strong the features are at each place, whatever the value.
+        """
+        features, logits = self._session.run(
+            [FEATURES, LOGITS + attribute], {INPUT: photo[np.newaxis]}
+        )
+        index = {one.name: one for one in self.info.vocabularies()}[attribute].index
+        row = index[value] if value is not None else int(logits[0].argmax())
+        weights = self._head_weights.get(f"heads.{attribute}.weight")
+        if weights is not None and weights.shape[1] >= features.shape[1]:
+            places = np.tensordot(weights[row, : features.shape[1]], features[0], axes=1)
+        else:
+            places = np.linalg.norm(features[0], axis=0)
+        places = np.maximum(places - places.min(), 0)
+        return _enlarge(places / max(float(places.max()), 1e-9), photo.shape[:2])
+
+    @cached_property
+    def _head_weights(self) -> dict[str, np.ndarray]:
+        from safetensors import safe_open
+
+        with safe_open(self.model.weights_path, "numpy") as file:
+            names = [name for name in file.keys() if name.startswith("heads.")]  # noqa: SIM118
+            if any(name.startswith("neck.") for name in file.keys()):  # noqa: SIM118
+                return {}
+            return {name: file.get_tensor(name).astype(np.float32) for name in names}
+
+    @cached_property
+    def _domain(self) -> DomainScore | None:
+        if self.info.domain is None:
+            return None
+        from safetensors import safe_open
+
+        with safe_open(self.model.weights_path, "numpy") as file:
+            names = [name for name in file.keys() if name.startswith("domain.")]  # noqa: SIM118
+            arrays = {name.removeprefix("domain."): file.get_tensor(name) for name in names}
+        return DomainScore.from_arrays(arrays)
+
+    def _tag_all(self, photos: Sequence[Source]) -> Iterator[PhotoTags]:
+        numbered = iter(enumerate(photos))
+        while chunk := list(islice(numbered, _BATCH)):
+            results: list[PhotoTags | None] = []
+            names, inputs = [], []
+            for number, photo in chunk:
+                name = str(photo) if isinstance(photo, (str, Path)) else f"photo {number + 1}"
+                try:
+                    inputs.append(self.prepare(photo))
+                    names.append(name)
+                    results.append(None)
+                except PhotoError as error:
+                    results.append(self.failed(name, error))
+            tagged = iter(
+                self.tags_from(self.probabilities(np.stack(inputs)), names) if inputs else ()
+            )
+            for result in results:
+                yield result or next(tagged)
+
+    def _tag(
+        self, attribute: Attribute, values: np.ndarray, ranked: np.ndarray, known: bool
+    ) -> Tag:
+        best, *others = ranked
+        confidence = float(values[best])
+        accepted = known and confidence >= self._thresholds[attribute.name]
+        return Tag(
+            value=attribute.values[best],
+            confidence=confidence,
+            decision="accept" if accepted else "review",
+            alternatives=[
+                Alternative(attribute.values[other], float(values[other])) for other in others
+            ],
+        )
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    available = onnxruntime.get_available_providers()
+    providers = [
+        provider
+        for provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
+        if provider in available
+    ]
+    return onnxruntime.InferenceSession(path, options, providers=providers)
+
+
+def _enlarge(places: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    from PIL import Image
+
+    small = Image.fromarray(places.astype(np.float32))
+    return np.asarray(small.resize((size[1], size[0]), Image.Resampling.BICUBIC)).clip(0, 1)
