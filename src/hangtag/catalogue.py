@@ -259,7 +259,11 @@ def _from_rows(
             f"{file}: no column of photos among {_listed(rows.header)}, "
             f"and no photos named by {id_column!r} in {PUBLIC_PHOTOS}/ beside the table"
         )
-    ids: Sequence[str | None] = rows.column(id_column) if id_column else _ids_of(cells)
+    ids: Sequence[str | None]
+    if id_column:
+        ids = rows.column(id_column)
+    else:
+        ids = _ids_of(photo or cell for photo, cell in zip(photos, cells, strict=True))
     kept: list[int] = []
     first_line: dict[str, int] = {}
     problems = list(rows.problems)

@@ -59,7 +59,6 @@ class Zip:
         self._open()
 
     def _open(self) -> None:
-        self._process = os.getpid()
         self._lock = threading.Lock()
         try:
             self._archive = zipfile.ZipFile(self.path)
@@ -67,6 +66,7 @@ class Zip:
             raise HangtagError(
                 f"{self.path}: not a complete zip ({error}); download or copy it again"
             ) from error
+        self._process = os.getpid()
 
     def __getstate__(self) -> dict[str, Path]:
         return {"path": self.path}
