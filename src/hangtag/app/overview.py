@@ -34,14 +34,11 @@ def score_table(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def data_sets(numbers: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Find the results by attribute in a model's ``numbers``, for each data set they are about."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for data_set, results in numbers.items():
-        if not isinstance(results, Mapping):
-            continue
-        attributes = results.get("attributes", results)
-        if isinstance(attributes, Mapping) and score_table(attributes):
-            found[data_set] = attributes
-    return found
+    return {
+        data_set: results
+        for data_set, results in numbers.items()
+        if isinstance(results, Mapping) and score_table(results)
+    }
 
 
 def value_counts(catalogue: "Catalogue", attribute: str) -> "polars.DataFrame":

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -20,12 +20,12 @@ from hangtag.app.pictures import LARGE, THUMBNAIL, heat_map, jpeg, shrink
 from hangtag.app.review import Review, ReviewedPhoto, ReviewedTag
 from hangtag.app.uploads import Upload
 from hangtag.catalogue import Catalogue, read_catalogue
-from hangtag.errors import require
 from hangtag.photo import PhotoError, read_photo
 
 if TYPE_CHECKING:
-    from hangtag.judge import Progress
+    from hangtag.exploration import Exploration
     from hangtag.tagger import Tagger
+    from hangtag.verdict import Evaluation
 
 CHUNK = 16
 """Photos that are tagged between two updates of the progress bar."""
@@ -43,8 +43,8 @@ class Workspace:
     def __init__(self, review: Review) -> None:
         self.review = review
         self.catalogue: Catalogue | None = None
-        self.report: Path | None = None
-        self.judgement: dict[str, Any] | None = None
+        self.exploration: Exploration | None = None
+        self.judgement: Evaluation | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="hangtag-", ignore_cleanup_errors=True)
         self._waiting: list[ReviewedPhoto] = []
         self._received = 0
@@ -145,32 +145,11 @@ class Workspace:
         folder = Path(self._folder.name) / "catalogue"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        self.catalogue = self.report = self.judgement = None
+        self.catalogue = self.exploration = self.judgement = None
         path = folder / PurePath(name).name
         with path.open("wb") as copy:
             shutil.copyfileobj(file, copy)
         self.catalogue = read_catalogue(path)
-
-    def make_report(self, catalogue: Catalogue) -> None:
-        """Write the report on a catalogue.
-
-        Raises:
-            HangtagError: A library that reports need isn't installed, or the catalogue can't be
-                read.
-        """
-        raise NotImplementedError
-
-    def judge(self, tagger: "Tagger", catalogue: Catalogue, progress: "Progress") -> None:
-        """Hold the model's tags against a catalogue's labels.
-
-        Raises:
-            HangtagError: They have no attribute in common, or a library that this needs isn't
-                installed.
-        """
-        require("report", "scipy")
-        from hangtag import evaluate
-
-        self.judgement = evaluate(tagger, catalogue, split="all", progress=progress).numbers
 
     def close(self) -> None:
         """Delete the photos."""

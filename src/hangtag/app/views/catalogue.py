@@ -1,13 +1,16 @@
 """A catalogue of one's own: what is in it, what is wrong with it, how the model does on it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import streamlit as st
 
 from hangtag.app import session
-from hangtag.app.overview import cross_table, score_table, value_counts
+from hangtag.app.overview import cross_table, value_counts
 from hangtag.app.views import charts, parts
 from hangtag.app.workspace import Workspace
 from hangtag.catalogue import Catalogue
-from hangtag.errors import HangtagError
+from hangtag.errors import HangtagError, require
 
 _SHOWN_PROBLEMS = 500
 
@@ -23,10 +26,12 @@ def page() -> None:
             "it, and how right the model is about it.",
         )
     )
-    _uploader(workspace)
     catalogue = workspace.catalogue
     if catalogue is None:
+        _uploader(workspace)
         return
+    with st.popover("Another catalogue", icon=":material/upload:", width=200):
+        _uploader(workspace)
     st.html(parts.catalogue_summary(catalogue))
     names = ["Values", "Pairs", "Products", "Problems", "Report", "Judge the model"]
     views = [_values, _pairs, _products, _problems, _report, _judge]
@@ -76,9 +81,12 @@ def _pairs(_: Workspace, catalogue: Catalogue) -> None:
     if len(catalogue.attributes) < 2:
         st.info("This needs two attributes.", icon=":material/info:")
         return
-    first = _pick("Attribute", catalogue.attributes, "first attribute")
-    others = [name for name in catalogue.attributes if name != first]
-    second = _pick("by", others, "second attribute")
+    left, right = st.columns(2)
+    with left:
+        first = _pick("Rows", catalogue.attributes, "first attribute")
+    with right:
+        others = [name for name in catalogue.attributes if name != first]
+        second = _pick("Columns", others, "second attribute")
     if first and second:
         charts.pairs(cross_table(catalogue, first, second), first, second)
 
@@ -113,24 +121,32 @@ def _problems(_: Workspace, catalogue: Catalogue) -> None:
 
 def _report(workspace: Workspace, catalogue: Catalogue) -> None:
     st.write(
-        "The full report of `hangtag explore`: distributions, missing labels, photo sizes, copies, "
-        "with pictures. It reads every photo."
+        "What `hangtag explore` finds: missing labels, contradictions, sizes of photos, copies. "
+        "It reads every photo."
     )
-    if st.button("Make the report", type="primary", icon=":material/lab_profile:"):
-        try:
-            with st.spinner("Reading the photos …"):
-                workspace.make_report(catalogue)
-        except HangtagError as error:
-            st.error(str(error), icon=":material/error:")
-    if workspace.report is not None:
-        st.download_button(
-            "Download the report",
-            workspace.report.read_bytes,
-            "catalogue.html",
-            "text/html",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+    if st.button("Look through the catalogue", type="primary", icon=":material/search:"):
+        bar = st.progress(0.0)
+
+        def tell(done: int, total: int) -> None:
+            bar.progress(done / total if total else 0.0, f"{done:,} of {total:,} photos")
+
+        with _shown_errors():
+            require("report", "cleanlab")
+            from hangtag.exploration import explore
+
+            workspace.exploration = explore(catalogue, progress=tell)
+        bar.empty()
+    found = workspace.exploration
+    if found is None:
+        return
+    st.markdown("\n".join(f"- {parts.plain(sentence)}" for sentence in found.summary))
+
+    def html() -> bytes:
+        from hangtag.reports.explore import report_html
+
+        return report_html(found, catalogue).encode()
+
+    _download("Download the report", html, "explored.html")
 
 
 def _judge(workspace: Workspace, catalogue: Catalogue) -> None:
@@ -144,14 +160,34 @@ def _judge(workspace: Workspace, catalogue: Catalogue) -> None:
         def tell(what: str, done: int, total: int) -> None:
             bar.progress(done / total if total else 0.0, f"{what}: {done:,} of {total:,}")
 
-        try:
-            workspace.judge(session.tagger(), catalogue, tell)
-        except HangtagError as error:
-            st.error(str(error), icon=":material/error:")
+        with _shown_errors():
+            require("report", "scipy")
+            from hangtag.judge import evaluate
+
+            workspace.judgement = evaluate(session.tagger(), catalogue, split="all", progress=tell)
         bar.empty()
-    if workspace.judgement is not None:
-        attributes = workspace.judgement["attributes"]
-        photos = parts.plural(workspace.judgement["photos"], "photo", "photos")
-        st.markdown(f"**Judged on {photos}**")
-        charts.scores(score_table(attributes))
-        charts.judgement(attributes, key="judged")
+    found = workspace.judgement
+    if found is None:
+        return
+    charts.judgement(found.numbers, key="judged")
+
+    def html() -> bytes:
+        from hangtag.reports.evaluate import report_html
+
+        return report_html([found]).encode()
+
+    _download("Download the report", html, "judged.html")
+
+
+def _download(label: str, data: Callable[[], bytes], name: str) -> None:
+    st.download_button(
+        label, data, name, "text/html", icon=":material/download:", on_click="ignore"
+    )
+
+
+@contextmanager
+def _shown_errors() -> Iterator[None]:
+    try:
+        yield
+    except HangtagError as error:
+        st.error(str(error), icon=":material/error:")

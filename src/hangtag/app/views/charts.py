@@ -7,22 +7,33 @@ import altair as alt
 import polars
 import streamlit as st
 
+from hangtag.app.overview import score_table
 from hangtag.app.views import parts
 
 _ROW = 24  # pixels per bar
-_FRACTIONS = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top_5", "ece"})
+_METRICS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "weighted_f1": "Weighted F1",
+    "top_5": "Top 5",
+    "coverage_95": "Share accepted at 95 %",
+    "coverage_99": "Share accepted at 99 %",
+    "ece": "Calibration error",
+}
+"""The shares, 0 to 1, among `hangtag.evaluation.METRICS`, and how they are called."""
 
 
 def scores(rows: Sequence[Mapping[str, Any]]) -> None:
     """Show a table of scores, an attribute per row; shares as bars."""
     columns: dict[str, Any] = {"attribute": st.column_config.TextColumn("Attribute", pinned=True)}
     for metric in dict.fromkeys(key for row in rows for key in row if key != "attribute"):
-        if metric in _FRACTIONS or metric.startswith("coverage"):
+        if metric in _METRICS:
             columns[metric] = st.column_config.ProgressColumn(
-                parts.words(metric), min_value=0, max_value=1, format="percent"
+                _METRICS[metric], min_value=0, max_value=1, format="percent"
             )
         else:
-            columns[metric] = st.column_config.NumberColumn(parts.words(metric))
+            columns[metric] = st.column_config.NumberColumn(parts.words(metric), format="localized")
     shown = [{**row, "attribute": parts.words(row["attribute"])} for row in rows]
     st.dataframe(shown, column_config=columns, hide_index=True)
 
@@ -80,20 +91,19 @@ def confused(pairs: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def judgement(attributes: Mapping[str, Mapping[str, Any]], key: str) -> None:
-    """Show, for one attribute that the person picks, its reliability and most confused values.
+def judgement(numbers: Mapping[str, Any], key: str) -> None:
+    """Show how right a model was: scores; of one attribute that the person picks, the details.
 
     Args:
-        attributes: By attribute, what `hangtag.verdict.Evaluation.numbers` holds of it.
+        numbers: As from `hangtag.verdict.Evaluation.numbers`.
         key: Tells the widgets of several judgements apart.
     """
-    detailed = {
-        name: found
-        for name, found in attributes.items()
-        if isinstance(found, Mapping) and (found.get("reliability") or found.get("confused"))
-    }
-    if not detailed:
-        return
+    detailed = numbers["attributes"]
+    st.markdown(
+        f"**Judged on {parts.plural(numbers['photos'], 'photo', 'photos')} of "
+        f"{parts.plain(numbers['catalogue'])}**"
+    )
+    scores(score_table(detailed))
     chosen = st.pills(
         "Attribute",
         list(detailed),
@@ -125,10 +135,12 @@ def counts(table: polars.DataFrame, *, limit: int = 40) -> None:
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             x=alt.X("products", title="Products"),
-            y=alt.Y("value", title=None, sort="-x", axis=alt.Axis(labelLimit=220)),
+            y=alt.Y(
+                "value", title=None, sort="-x", axis=alt.Axis(labelLimit=220, labelOverlap=False)
+            ),
             tooltip=["value", alt.Tooltip("products", format=",")],
         )
-        .properties(height=_ROW * shown.height + 40)
+        .properties(height=alt.Step(_ROW))
     )
     st.altair_chart(chart)
     if table.height > limit:
@@ -141,11 +153,13 @@ def pairs(table: polars.DataFrame, first: str, second: str) -> None:
         alt.Chart(table)
         .mark_rect()
         .encode(
-            x=alt.X("second", title=parts.words(second), axis=alt.Axis(labelLimit=140)),
+            x=alt.X(
+                "second", title=parts.words(second), axis=alt.Axis(labelLimit=140, labelAngle=-45)
+            ),
             y=alt.Y("first", title=parts.words(first), axis=alt.Axis(labelLimit=140)),
             color=alt.Color("products", title="Products", scale=alt.Scale(type="log")),
             tooltip=["first", "second", alt.Tooltip("products", format=",")],
         )
-        .properties(height=max(220, _ROW * table["first"].n_unique() + 120))
+        .properties(height=alt.Step(_ROW))
     )
     st.altair_chart(chart)

@@ -54,13 +54,9 @@ def _steps(keys: list[str], position: int, photo: ReviewedPhoto) -> None:
             args=(keys[min(position + 1, len(keys) - 1)],),
             shortcut="Right",
         )
-        st.markdown(f"**{_plain(photo.name)}** &nbsp; :gray[{position + 1:,} of {len(keys):,}]")
-
-
-def _plain(name: str) -> str:
-    return "".join(
-        f"\\{letter}" if letter in r"\`*_{}[]()#+-!|$:~<>" else letter for letter in name
-    )
+        st.markdown(
+            f"**{parts.plain(photo.name)}** &nbsp; :gray[{position + 1:,} of {len(keys):,}]"
+        )
 
 
 def _go(key: str) -> None:

@@ -24,9 +24,17 @@ def page() -> None:
     if not results:
         st.info("This model folder holds no test results.", icon=":material/info:")
     for data_set, attributes in results.items():
-        st.subheader(f"Measured on {data_set}", divider="gray")
+        st.subheader(f"How right it is: {data_set} photos", divider="gray")
         charts.scores(score_table(attributes))
-        charts.judgement(attributes, key=f"model {data_set}")
+    st.subheader("On your own photos", divider="gray")
+    judgement = session.workspace().judgement
+    if judgement is not None:
+        charts.judgement(judgement.numbers, key="model")
+    else:
+        st.write(
+            "Open a catalogue of photos with labels on the page *Catalogue* and judge the model: "
+            "its accuracy there, whether its confidence can be trusted, and what it confuses most."
+        )
     st.subheader("What it can say", divider="gray")
     vocabularies()
     card = tagger.model.card

@@ -24,6 +24,11 @@ def percent(share: float) -> str:
     return "> 99 %" if rounded == 100 and share < 1 else f"{rounded} %"
 
 
+def plain(text: str) -> str:
+    """Keep Markdown from reading a text that isn't ours, such as a file's name."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-!|$:~<>&])", r"\\\1", text)
+
+
 def hero(title: str, text: str) -> str:
     """Head a page."""
     return f'<div class="ht-hero"><h1>{escape(title)}</h1><p>{escape(text)}</p></div>'
