@@ -7,7 +7,6 @@ holds one such table, and a folder or a zip of photos alone.
 
 import os
 import posixpath
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from hangtag.attributes import MISSING
+from hangtag.columns import IDS, NAMES, PHOTOS, YEARS, attribute_columns, pick
 from hangtag.errors import HangtagError
 from hangtag.photo import PhotoError, read_photo
 from hangtag.rows import TABLES, Problem, Rows, read_rows
@@ -35,15 +35,6 @@ PUBLIC_TABLE = "styles.csv"
 
 PUBLIC_PHOTOS = "images"
 """Folder beside the table that holds the public dataset's photos, each named by its product."""
-
-# Column names, compared in lower case and without blanks and punctuation; best guess first.
-_IDS = ("id", "productid", "itemid", "sku")
-_PHOTOS = (
-    *("photo", "photopath", "photofile", "image", "imagepath", "imagefile", "imagename"),
-    *("filename", "filepath", "file", "path", "img", "imgpath", "picture", "photourl", "imageurl"),
-)
-_NAMES = ("productdisplayname", "productname", "name", "title")
-_YEARS = ("year",)
 
 _COUNTED = {
     "repaired-row": ("row repaired", "rows repaired"),
@@ -110,10 +101,10 @@ class Catalogue:
         path = Path(path)
         _require_file(path)
         rows = read_rows(path.read_bytes(), str(path))
-        id_column = _pick(rows.header, _IDS)
+        id_column = pick(rows.header, IDS)
         if id_column is None:
             raise HangtagError(f"{path}: no id column to join by; there are {_listed(rows.header)}")
-        attributes = _attribute_columns(rows.header, {id_column})
+        attributes = attribute_columns(rows.header, {id_column})
         doubled = [name for name in attributes if name in self.attributes]
         if doubled:
             raise HangtagError(
@@ -242,9 +233,9 @@ def _from_rows(
 
     if photo_column is not None and photo_column not in rows.header:
         raise HangtagError(f"{file}: no column {photo_column!r}; there are {_listed(rows.header)}")
-    photo_column = photo_column or _pick(rows.header, _PHOTOS)
+    photo_column = photo_column or pick(rows.header, PHOTOS)
     id_column, name_column, year_column = (
-        _pick(rows.header, names) for names in (_IDS, _NAMES, _YEARS)
+        pick(rows.header, names) for names in (IDS, NAMES, YEARS)
     )
     key = photo_column or id_column
     if key is None:
@@ -281,7 +272,7 @@ def _from_rows(
                 named = cells[row] if photo_column else f"{PUBLIC_PHOTOS}/{key_text}.jpg"
                 message = f"product {key_text}: no photo {named or 'named'}"
                 problems.append(Problem("missing-photo", file, line, named or None, message))
-    attributes = _attribute_columns(rows.header, {key})
+    attributes = attribute_columns(rows.header, {key})
     columns: dict[str, Sequence[str | None]] = {
         "id": ids,
         "photo": photos,
@@ -365,21 +356,6 @@ def _checked(catalogue: Catalogue, progress: Callable[[int, int], None] | None) 
             ),
         ],
     )
-
-
-def _attribute_columns(header: list[str], keys: set[str]) -> list[str]:
-    """Every column that isn't a key, a photo, a name, a year or pandas' nameless index."""
-    others = {*_IDS, *_PHOTOS, *_NAMES, *_YEARS, "", "unnamed0"}
-    return [name for name in header if name not in keys and _plain(name) not in others]
-
-
-def _pick(header: list[str], names: tuple[str, ...]) -> str | None:
-    by_plain = {_plain(column): column for column in reversed(header)}
-    return next((by_plain[name] for name in names if name in by_plain), None)
-
-
-def _plain(column: str) -> str:
-    return re.sub(r"[\W_]", "", column.lower())
 
 
 def _labels(cells: list[str | None]) -> list[str | None]:

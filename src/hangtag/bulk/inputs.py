@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import TextIO
 
 from hangtag.bulk.remote import fetch, is_url, walk_remote
-from hangtag.catalogue import _PHOTOS, PHOTO_SUFFIXES, _pick, read_catalogue
+from hangtag.catalogue import PHOTO_SUFFIXES, read_catalogue
+from hangtag.columns import PHOTOS, pick
 from hangtag.errors import HangtagError
 from hangtag.photo import DEFAULT_LIMITS, PhotoError
 from hangtag.rows import TABLES
@@ -211,7 +212,7 @@ def _from_catalogue(path: Path) -> Iterator[Item]:
 def _choose(header: Sequence[str], photo_column: str | None, path: Path) -> str | None:
     if photo_column is not None and photo_column not in header:
         raise HangtagError(f"{path}: no column {photo_column!r}; there are {', '.join(header)}")
-    return photo_column or _pick(list(header), _PHOTOS)
+    return photo_column or pick(list(header), PHOTOS)
 
 
 def _delimited_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
