@@ -139,6 +139,7 @@ def _model(evaluation: Evaluation, label: str, number: int) -> dict[str, Any]:
         **numbers,
         "label": label,
         "number": number,
+        "main": _main(numbers),
         "score_rows": [
             [name, one["photos"], one["values"], *(one["scores"][metric] for metric in METRICS)]
             for name, one in numbers["attributes"].items()
@@ -153,7 +154,7 @@ def _model(evaluation: Evaluation, label: str, number: int) -> dict[str, Any]:
                 row["by"],
                 row["name"],
                 row["photos"],
-                *(_shown_share(row["accuracies"][name]) for name in numbers["attributes"]),
+                *(row["accuracies"][name]["value"] for name in numbers["attributes"]),
             ]
             for row in numbers["slices"]
         ],
@@ -162,8 +163,10 @@ def _model(evaluation: Evaluation, label: str, number: int) -> dict[str, Any]:
     }
 
 
-def _shown_share(share: dict[str, Any]) -> float | None:
-    return share["value"]
+def _main(numbers: dict[str, Any]) -> str:
+    """The attribute to speak of first."""
+    attributes = numbers["attributes"]
+    return TYPE if TYPE in attributes else next(iter(attributes))
 
 
 def _errors(evaluation: Evaluation, gallery: Gallery, name: str) -> dict[str, Any]:
@@ -172,6 +175,7 @@ def _errors(evaluation: Evaluation, gallery: Gallery, name: str) -> dict[str, An
     derived = name == COLOUR_GROUP
     return {
         "name": name,
+        "wrong": int((one.known & ~one.right).sum()),
         "class_rows": [list(row.values()) for row in numbers["classes"]],
         "confused_rows": [list(pair.values()) for pair in numbers["confused"]],
         "unknown_values": numbers["unknown_values"],
@@ -206,7 +210,7 @@ def _lead(evaluation: Evaluation, several: bool) -> list[str]:
     numbers = evaluation.numbers
     attributes = numbers["attributes"]
     sentences = []
-    main = TYPE if TYPE in attributes else next(iter(attributes))
+    main = _main(numbers)
     scores = attributes[main]["scores"]
     sentences.append(
         f"{main} is right on {_percent(scores['accuracy'])} of "
@@ -227,8 +231,8 @@ def _lead(evaluation: Evaluation, several: bool) -> list[str]:
             "photos that have all labels."
         )
     sentences.append(
-        f"At 95 % precision {_percent(scores['coverage_95'])} of the photos can get their {main} "
-        f"without a person looking, at 99 % {_percent(scores['coverage_99'])}."
+        f"{_percent(scores['coverage_95'])} of the photos can get their {main} without a person "
+        f"looking if 95 % must be right, {_percent(scores['coverage_99'])} if 99 % must be."
     )
     if attributes[main]["confused"]:
         pair = attributes[main]["confused"][0]

@@ -142,12 +142,8 @@ NUMBERS = ("count", "percent", "score")
 def format_cell(value: Any, style: str) -> str:
     """Write a table cell: ``text``, ``count``, ``percent`` (of a share), ``score`` or ``html``.
 
-    Nothing and NaN become a dash. Numbers may come as a mapping of ``value``, ``low`` and
-    ``high``, which adds the interval.
+    Nothing and NaN become a dash.
     """
-    if isinstance(value, Mapping):
-        middle, low, high = (format_cell(value[key], style) for key in ("value", "low", "high"))
-        return middle if "–" in (low, high) else f"{middle} ({low.removesuffix(' %')}–{high})"
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "–"
     if style == "count":
@@ -157,6 +153,12 @@ def format_cell(value: Any, style: str) -> str:
     if style == "score":
         return f"{value:.3f}"
     return value if style == "html" else str(value)
+
+
+def format_range(value: Mapping[str, Any], style: str) -> str:
+    """Write ``low`` and ``high`` of an interval in the style of `format_cell`: ``91.2–93.0``."""
+    low, high = (format_cell(value[end], style).removesuffix(" %") for end in ("low", "high"))
+    return f"{low}–{high}"
 
 
 @cache
@@ -170,5 +172,6 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters["cell"] = format_cell
+    environment.filters["range"] = format_range
     environment.globals["number_styles"] = NUMBERS
     return environment
