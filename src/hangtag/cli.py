@@ -147,6 +147,52 @@ def fetch(
     typer.echo(f"{folder}: {read_catalogue(folder).summary()}")
 
 
+@app.command()
+def explore(
+    catalogue: Annotated[
+        Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
+    ],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the report: an HTML file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    cross: Annotated[
+        list[str] | None,
+        typer.Option(help="Count two attributes together: gender:usage. May be repeated."),
+    ] = None,
+    columns: Annotated[
+        Path | None, typer.Option(help="A table with more attributes of the same ids.")
+    ] = None,
+    photo_column: Annotated[
+        str | None, typer.Option(help="Column of the table that holds the photos.")
+    ] = None,
+) -> None:
+    """Show what is in a catalogue, and what is wrong with it."""
+    from hangtag.catalogue import read_catalogue
+    from hangtag.progress import progress_bar
+
+    if output is None and not as_json:
+        raise typer.BadParameter("give --output FILE.html, --json or both")
+    pairs = [tuple(pair.split(":")) for pair in cross or []]
+    if any(len(pair) != 2 for pair in pairs):
+        raise typer.BadParameter("--cross takes two attributes with a colon between: gender:usage")
+    products = read_catalogue(catalogue, photo_column=photo_column)
+    if columns is not None:
+        products = products.with_columns_from(columns)
+    with progress_bar("reading photos") as tell:
+        if output is None:
+            found = require("report", "hangtag.exploration").explore(
+                products, crossed=pairs, progress=tell
+            )
+        else:
+            reports = require("report", "hangtag.reports.explore")
+            page, found = reports.explore_report(products, crossed=pairs, progress=tell)
+            output.write_text(page, encoding="utf-8")
+    for line in [found.to_json()] if as_json else found.summary:
+        typer.echo(line)
+
+
 def main() -> None:
     """Run the command line; the entry point that the package installs."""
     try:
