@@ -24,7 +24,6 @@ from hangtag.server.problems import INVALID, Problem, ProblemDocument
 from hangtag.server.routes import HOW_TO_CALL, information_routes, tagging_routes
 from hangtag.server.settings import Settings
 from hangtag.server.tagging import TaggingService
-from hangtag.tagger import Tagger
 
 _SETTINGS = "HANGTAG_SERVER_SETTINGS"
 _FACTORY = f"{__name__}:from_environment"
@@ -37,15 +36,8 @@ def create_application(settings: Settings) -> FastAPI:
     Raises:
         HangtagError: The model can't be read.
     """
-    model = read_model(settings.model)
-    tagger = Tagger(
-        settings.model,
-        precision=settings.precision,
-        alternatives=settings.alternatives,
-        threads=settings.threads_per_worker,
-    )
     metrics = Metrics()
-    service = TaggingService(tagger, settings, metrics)
+    service = TaggingService(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -66,9 +58,7 @@ def create_application(settings: Settings) -> FastAPI:
     key = [Depends(APIKeyHeader(name=API_KEY_HEADER, auto_error=False))]
     guarded = key if settings.api_key else []
     application.include_router(tagging_routes(service, settings), dependencies=guarded)
-    application.include_router(
-        information_routes(service, model, settings, metrics), dependencies=guarded
-    )
+    application.include_router(information_routes(service, settings, metrics), dependencies=guarded)
     application.add_exception_handler(HTTPException, _answer_problem)
     application.add_exception_handler(RequestValidationError, _answer_invalid)
     # The last one added is the outermost.

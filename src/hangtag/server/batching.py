@@ -17,12 +17,13 @@ class QueueFullError(Exception):
 class Batcher(Generic[Item, Result]):
     """Runs a function over batches of items that arrive one by one.
 
-    A batch starts as soon as the one before has ended. It waits only when it isn't full and other
-    items have been admitted but not yet submitted (their photos are being decoded), and then for
-    at most ``max_wait`` seconds: a lone request is never held up.
+    A batch starts as soon as a runner is free. It waits only while it isn't full and other items
+    are known to come (their photos are being decoded), and then for at most ``max_wait`` seconds:
+    a lone request is never held up.
 
     Args:
-        run: Takes a list of items and returns as many results; called in one thread of its own.
+        run: Takes a list of items and returns as many results; called from several threads.
+        runners: Batches that run side by side, each in a thread of its own.
         max_batch: Most items in a batch.
         max_wait: Longest wait for more items, in seconds.
         capacity: Most items admitted at a time: in preparation, waiting and being run.
@@ -32,70 +33,66 @@ class Batcher(Generic[Item, Result]):
         self,
         run: Callable[[list[Item]], list[Result]],
         *,
+        runners: int,
         max_batch: int,
         max_wait: float,
         capacity: int,
     ) -> None:
         self._run = run
+        self._runners = runners
         self._max_batch = max_batch
         self._max_wait = max_wait
         self._capacity = capacity
         self._admitted = 0
+        self._coming = 0
         self._queue: asyncio.Queue[tuple[Item, asyncio.Future[Result]]] = asyncio.Queue()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
-        self._task: asyncio.Task[None] | None = None
+        self._collecting = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(runners, thread_name_prefix="inference")
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to take items; call it in the event loop that will submit them."""
-        self._task = asyncio.create_task(self._serve())
+        self._tasks = [asyncio.create_task(self._serve()) for _ in range(self._runners)]
 
     async def close(self) -> None:
         """Finish what was submitted, then stop."""
-        if self._task is None:
-            return
-        await self._queue.join()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._task = None
-        self._thread.shutdown()
+        if self.running:
+            await self._queue.join()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        self._threads.shutdown()
 
     @property
     def running(self) -> bool:
         """Whether items are taken."""
-        return self._task is not None and not self._task.done()
+        return any(not task.done() for task in self._tasks)
 
     @property
     def admitted(self) -> int:
-        """Items admitted and not yet finished."""
+        """Items admitted whose requests have not ended."""
         return self._admitted
 
     @contextmanager
-    def room(self, items: int) -> Iterator[Callable[[], None]]:
-        """Reserve room for some items; all of it is free again at the end.
-
-        Yields:
-            A function to call when one item has ended early, so that nobody waits for it.
+    def room(self, items: int) -> Iterator["Room[Item, Result]"]:
+        """Reserve room for a request's items until the end of the block.
 
         Raises:
             QueueFullError: There is no room for all of them.
         """
         if self._admitted + items > self._capacity:
             raise QueueFullError
-        left = items
+        room = Room(self, items)
         self._admitted += items
-
-        def leave() -> None:
-            nonlocal left
-            left -= 1
-            self._admitted -= 1
-
+        self._coming += items
         try:
-            yield leave
+            yield room
         finally:
-            self._admitted -= left
+            self._admitted -= items
+            self._coming -= room.coming
 
-    async def submit(self, item: Item) -> Result:
-        """Run an item in the next batch that has a place; raises what the run raised."""
+    async def _submit(self, item: Item) -> Result:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((item, future))
         return await future
@@ -103,14 +100,15 @@ class Batcher(Generic[Item, Result]):
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            batch = await self._collect()
+            async with self._collecting:
+                batch = await self._collect()
             # Whoever gave up waiting needs no result.
             wanted = [(item, future) for item, future in batch if not future.done()]
             if wanted:
                 items = [item for item, _ in wanted]
                 futures = [future for _, future in wanted]
                 try:
-                    results = await loop.run_in_executor(self._thread, self._run, items)
+                    results = await loop.run_in_executor(self._threads, self._run, items)
                     _finish(futures, results)
                 except Exception as error:  # noqa: BLE001  it belongs to the requests
                     _fail(futures, error)
@@ -121,13 +119,29 @@ class Batcher(Generic[Item, Result]):
         batch = [await self._queue.get()]
         try:
             async with asyncio.timeout(self._max_wait):
-                while len(batch) < self._max_batch and (
-                    not self._queue.empty() or self._admitted > len(batch)
-                ):
+                while len(batch) < self._max_batch and (self._coming or not self._queue.empty()):
                     batch.append(await self._queue.get())
         except TimeoutError:
             pass
         return batch
+
+
+class Room(Generic[Item, Result]):
+    """The places of one request's items; each is either submitted or dropped."""
+
+    def __init__(self, batcher: Batcher[Item, Result], items: int) -> None:
+        self.coming = items
+        self._batcher = batcher
+
+    async def submit(self, item: Item) -> Result:
+        """Run an item in the next batch that has a place; raises what the run raised."""
+        self.drop()
+        return await self._batcher._submit(item)
+
+    def drop(self) -> None:
+        """Tell that one item less is to come, so that no batch waits for it."""
+        self.coming -= 1
+        self._batcher._coming -= 1
 
 
 def _finish(futures: list[asyncio.Future[Result]], results: list[Result]) -> None:

@@ -41,15 +41,18 @@ class Limits:
             await self._app(scope, receive, send)
             return
         body = _Body(self, scope, receive)
+
+        async def unhurried_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await body.discard()
+            await send(message)
+
         try:
             self._check_key(scope, body.headers)
             body.check_announced()
+            await self._app(scope, body.receive, unhurried_send)
         except Problem as problem:
-            await body.discard()
-            await problem.response(scope)(scope, receive, send)
-            return
-        try:
-            await self._app(scope, body.receive, send)
+            await problem.response(scope)(scope, receive, unhurried_send)
         finally:
             self._held -= body.size
 
@@ -111,18 +114,14 @@ class _Body:
             ) from error
         self._ended = not message.get("more_body", False)
         piece = len(message.get("body", b""))
-        try:
-            if self.size + piece > self._largest:
-                raise self._too_large()
-            self._limits._hold(piece)
-        except Problem:
-            await self.discard()
-            raise
+        if self.size + piece > self._largest:
+            raise self._too_large()
+        self._limits._hold(piece)
         self.size += piece
         return message
 
     async def discard(self) -> None:
-        """Read on for a moment, so that the client gets to read the answer.
+        """Read on for a moment what nobody needs, so that the client gets to read the answer.
 
         A connection closed on unread data is reset, and the answer would be lost with it. A client
         that asked first (``Expect: 100-continue``) hasn't sent anything yet.

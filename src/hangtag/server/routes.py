@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
 import hangtag
-from hangtag.model import Model
 from hangtag.server import metrics as prometheus
 from hangtag.server.metrics import Metrics
 from hangtag.server.problems import (
@@ -32,7 +31,6 @@ from hangtag.server.schemas import (
     Health,
     ModelDescription,
     PhotoResult,
-    TagValue,
 )
 from hangtag.server.settings import Settings
 from hangtag.server.tagging import Tagged, TaggingService, Upload
@@ -58,28 +56,30 @@ _TAGGING = (
 )
 
 
-def information_routes(
-    service: TaggingService, model: Model, settings: Settings, metrics: Metrics
-) -> APIRouter:
+def information_routes(service: TaggingService, settings: Settings, metrics: Metrics) -> APIRouter:
     """Build what tells about the server and its model."""
     router = APIRouter(tags=["about"])
-    thresholds = model.info.thresholds
+    info = service.tagger.info
+    thresholds = info.calibration.thresholds
     description = ModelDescription(
-        name=model.info.name,
-        format_version=model.info.format_version,
-        input_size=service.tagger.input_size,
+        name=info.name,
+        format_version=info.format_version,
+        input_size=info.input_size,
         precision=settings.precision,
         attributes=[
             AttributeDescription(
                 name=attribute.name,
-                values=list(attribute.values),
-                thresholds=thresholds.get(attribute.name, {}),
+                values=attribute.values,
+                thresholds={
+                    f"{precision:g}": needed if needed <= 1 else None
+                    for precision, needed in thresholds.get(attribute.name, {}).items()
+                },
             )
-            for attribute in service.tagger.attributes
+            for attribute in info.attributes
         ],
-        taxonomy=model.info.taxonomy,
-        numbers=model.info.numbers,
-        card=model.card,
+        taxonomy=info.taxonomy,
+        numbers=info.numbers,
+        card=service.tagger.model.card,
     )
 
     @router.get(
@@ -92,7 +92,7 @@ def information_routes(
             status="healthy" if service.ready else "unavailable",
             live=True,
             ready=service.ready,
-            model=model.info.name,
+            model=info.name,
             version=hangtag.__version__,
             photos_waiting=service.waiting,
         )
@@ -230,22 +230,15 @@ def _unreadable(error: str) -> Problem:
 
 
 def _result(tagged: Tagged, explain: bool) -> PhotoResult:
-    found = tagged.tags
+    found = tagged.tags.to_dict()
     return PhotoResult(
-        status="success" if found.error is None else "error",
-        predictions={name: tag.value for name, tag in found.tags.items()},
-        confidences={name: tag.confidence for name, tag in found.tags.items()},
-        photo=found.photo,
-        tags={
-            name: TagValue.model_validate(tag, from_attributes=True)
-            for name, tag in found.tags.items()
-        },
-        model=found.model,
-        known_product=found.known_product,
+        **found,
+        status="success" if found["error"] is None else "error",
+        predictions={name: tag["value"] for name, tag in found["tags"].items()},
+        confidences={name: tag["confidence"] for name, tag in found["tags"].items()},
         explanations=(
             {name: base64.b64encode(png).decode() for name, png in tagged.pictures.items()}
             if explain
             else None
         ),
-        error=found.error,
     )

@@ -141,8 +141,8 @@ class AttributeDescription(BaseModel):
 
     name: str
     values: list[str] = Field(description="The vocabulary.")
-    thresholds: dict[str, float] = Field(
-        description="Precision of accepted tags → the confidence that they need."
+    thresholds: dict[str, float | None] = Field(
+        description="Precision of accepted tags → the confidence that they need; null: none does."
     )
 
 

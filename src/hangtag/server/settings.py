@@ -1,7 +1,6 @@
 """What a server can be told: each setting, its default and its option, once."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -33,7 +32,12 @@ class Settings:
         int, Option(min=1, help="Processes; each has the model and a queue of its own.")
     ] = 1
     threads: Annotated[
-        int, Option(min=0, help="Threads per worker; 0 shares the cores among them.")
+        int,
+        Option(
+            min=0,
+            help="Cores for the network and as many threads for decoding, per worker; "
+            "0: all cores, shared among the workers.",
+        ),
     ] = 0
     precision: Annotated[
         float, Option(min=0, max=1, help="Share of accepted tags that should be right.")
@@ -79,11 +83,6 @@ class Settings:
     log_level: Annotated[LogLevel, Option(help="The least important line that is logged.")] = (
         LogLevel.INFO
     )
-
-    @property
-    def threads_per_worker(self) -> int:
-        """Threads for inference in each worker, and as many for decoding."""
-        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
 
     @property
     def max_photo_bytes(self) -> int:

@@ -2,21 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hangtag.errors import HangtagError
-from hangtag.photo import Limits, read_photo, to_input
-from hangtag.server.batching import Batcher, QueueFullError
+from hangtag.photo import Limits, PhotoError, read_photo, to_input
+from hangtag.server.batching import Batcher, QueueFullError, Room
 from hangtag.server.explanation import heat_picture
 from hangtag.server.limits import RETRY_SOON
 from hangtag.server.metrics import Metrics
 from hangtag.server.problems import BUSY, TIMED_OUT, Problem
 from hangtag.server.settings import Settings
-from hangtag.tagger import PhotoTags, Tagger
+from hangtag.tagger import Tagger, available_cores
+from hangtag.tags import PhotoTags
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,28 @@ class _Job:
 
 
 class TaggingService:
-    """One model, shared by all requests of a worker."""
+    """One model, shared by all requests of a worker.
 
-    def __init__(self, tagger: Tagger, settings: Settings, metrics: Metrics) -> None:
-        self.tagger = tagger
+    Raises:
+        HangtagError: The model can't be read.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        threads = settings.threads or max(1, available_cores() // settings.workers)
+        self.tagger = Tagger(
+            settings.model,
+            precision=settings.precision,
+            alternatives=settings.alternatives,
+            # A core per batch keeps more cores busy than sharing one batch among them.
+            threads=1,
+        )
         self._metrics = metrics
         self._timeout = settings.timeout
         self._limits = Limits(settings.max_photo_bytes, settings.max_pixels)
-        self._decoders = ThreadPoolExecutor(
-            settings.threads_per_worker, thread_name_prefix="decoding"
-        )
+        self._decoders = ThreadPoolExecutor(threads, thread_name_prefix="decoding")
         self._batcher: Batcher[_Job, Tagged] = Batcher(
             self._run,
+            runners=threads,
             max_batch=settings.max_batch,
             max_wait=settings.max_wait_ms / 1000,
             capacity=settings.queue,
@@ -97,10 +107,10 @@ class TaggingService:
         """
         explained = tuple(attributes) if explain else ()
         try:
-            with self._batcher.room(len(uploads)) as leave:
+            with self._batcher.room(len(uploads)) as room:
                 async with asyncio.timeout(self._timeout):
                     tagged = await asyncio.gather(
-                        *(self._tag_one(upload, explained, leave) for upload in uploads)
+                        *(self._tag_one(upload, explained, room) for upload in uploads)
                     )
         except QueueFullError as error:
             raise Problem(BUSY, "the queue is full", "try again in a moment", RETRY_SOON) from error
@@ -114,19 +124,15 @@ class TaggingService:
         return [self._restricted(one, attributes) for one in tagged]
 
     async def _tag_one(
-        self, upload: Upload, explained: tuple[str, ...], leave: Callable[[], None]
+        self, upload: Upload, explained: tuple[str, ...], room: Room[_Job, Tagged]
     ) -> Tagged:
         loop = asyncio.get_running_loop()
         try:
             pixels = await loop.run_in_executor(self._decoders, self._prepare, upload)
-            return await self._batcher.submit(_Job(upload.name, pixels, explained))
-        except HangtagError as error:
-            broken = PhotoTags(
-                photo=upload.name, tags={}, model=self.tagger.info.name, error=str(error)
-            )
-            return Tagged(broken, {})
-        finally:
-            leave()
+        except PhotoError as error:
+            room.drop()
+            return Tagged(self.tagger.failed(upload.name, error), {})
+        return await room.submit(_Job(upload.name, pixels, explained))
 
     def _prepare(self, upload: Upload) -> np.ndarray:
         start = time.perf_counter()

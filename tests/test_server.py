@@ -1,0 +1,418 @@
+"""The API as its clients see it: a real process, real connections, photos good and bad."""
+
+import base64
+import io
+import re
+import struct
+import subprocess
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from drawing import draw_garment
+from hangtag.calibration import PRECISIONS
+from serving import Server, answer, multipart, request_head
+
+DOCS = Path(__file__).parent.parent / "docs" / "serving.md"
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_model, tmp_path_factory):
+    with Server(tiny_model, tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def photo():
+    file = io.BytesIO()
+    draw_garment("Tshirts", "Blue", (320, 240)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def predict(server, photo, **parameters):
+    return httpx.post(
+        f"{server.url}/predict",
+        files={"image": ("shirt.jpg", photo, "image/jpeg")},
+        params=parameters,
+        timeout=30,
+    )
+
+
+def problem(response, status):
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == PROBLEM
+    document = response.json()
+    assert set(document) == {"type", "title", "status", "detail", "cure", "instance"}
+    assert document["status"] == status
+    assert document["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
+    assert "Traceback" not in response.text
+    assert "site-packages" not in response.text
+    return document
+
+
+# ---- what the documentation promises
+
+
+def test_the_calls_in_the_documentation_work(server, photo, tmp_path):
+    (tmp_path / "shirt.jpg").write_bytes(photo)
+    (tmp_path / "trousers.jpg").write_bytes(photo)
+    (tmp_path / ".curlrc").write_text("fail\nsilent\nshow-error\n")
+    section = DOCS.read_text().split("## Five calls")[1].split("\n## ")[0]
+    calls = re.findall(r"```sh\n(.*?)```", section, re.S)
+    assert len(calls) == 5
+    for call in calls:
+        command = call.replace("http://localhost:5000", server.url)
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=tmp_path,
+            env={"CURL_HOME": str(tmp_path), "PATH": "/usr/local/bin:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{call}{done.stderr}"
+        assert '"status":"' in done.stdout
+
+
+def test_a_photo_gets_what_clients_of_older_services_expect_and_its_tags(server, photo):
+    result = predict(server, photo).json()
+    assert result["status"] == "success"
+    assert {"baseColour", "articleType", "season", "gender"} <= set(result["predictions"])
+    assert set(result["confidences"]) == set(result["predictions"]) == set(result["tags"])
+    assert all(0 <= confidence <= 1 for confidence in result["confidences"].values())
+    for name, tag in result["tags"].items():
+        assert tag["value"] == result["predictions"][name]
+        assert tag["decision"] in ("accept", "review")
+        assert all(other["value"] != tag["value"] for other in tag["alternatives"])
+
+
+def test_all_three_ways_in_give_the_same_tags(server, photo):
+    tags = predict(server, photo).json()["tags"]
+    text = base64.b64encode(photo).decode()
+    for image in (text, f"data:image/jpeg;base64,{text}"):
+        reply = httpx.post(f"{server.url}/predict_base64", json={"image": image})
+        assert reply.json()["predictions"] == {name: tag["value"] for name, tag in tags.items()}
+    files = [("images", ("a.jpg", photo)), ("images", ("b.jpg", photo))]
+    batch = httpx.post(f"{server.url}/predict_batch", files=files).json()
+    assert batch["status"] == "success"
+    assert [one["photo"] for one in batch["results"]] == ["a.jpg", "b.jpg"]
+    for one in batch["results"]:
+        assert one["predictions"] == {name: tag["value"] for name, tag in tags.items()}
+
+
+@pytest.mark.parametrize("given", [["gender,season"], ["gender", "season"]])
+def test_attributes_can_be_restricted(server, photo, given):
+    assert set(predict(server, photo, attributes=given).json()["tags"]) == {"gender", "season"}
+
+
+def test_an_unknown_attribute_is_answered_with_the_known_ones(server, photo):
+    document = problem(predict(server, photo, attributes="sleeve"), 422)
+    assert "sleeve" in document["detail"]
+    assert "articleType" in document["cure"]
+
+
+def test_an_explanation_is_a_picture_for_each_attribute(server, photo):
+    result = predict(server, photo, explain="true", attributes="articleType,baseColour").json()
+    assert set(result["explanations"]) == {"articleType", "baseColour"}
+    size = httpx.get(f"{server.url}/model").json()["input_size"]
+    for text in result["explanations"].values():
+        picture = Image.open(io.BytesIO(base64.b64decode(text)))
+        assert picture.format == "PNG"
+        assert picture.size == (size[1], size[0])
+
+
+def test_a_broken_photo_in_a_batch_costs_only_itself(server, photo):
+    files = [
+        ("images", ("good.jpg", photo)),
+        ("images", ("torn.jpg", photo[:200])),
+        ("images", ("too.jpg", photo)),
+    ]
+    batch = httpx.post(f"{server.url}/predict_batch", files=files).json()
+    assert (batch["status"], batch["errors"]) == ("partial", 1)
+    good, torn, too = batch["results"]
+    assert good["tags"] and too["tags"]
+    assert (torn["status"], torn["tags"]) == ("error", {})
+    assert torn["error"].startswith("torn.jpg: ")
+
+
+def test_the_model_describes_itself(server):
+    described = httpx.get(f"{server.url}/model").json()
+    assert described["card"].startswith("#") or described["card"].startswith("---")
+    for attribute in described["attributes"]:
+        assert attribute["values"]
+        assert set(attribute["thresholds"]) <= {f"{share:g}" for share in PRECISIONS}
+
+
+def test_prometheus_can_read_how_many_photos_were_tagged(server, photo):
+    def tagged():
+        text = httpx.get(f"{server.url}/metrics").text
+        return float(re.search(r'hangtag_photos_total\{outcome="tagged"\} (\S+)', text)[1])
+
+    predict(server, photo)
+    before = tagged()
+    predict(server, photo)
+    assert tagged() == before + 1
+
+
+# ---- bad input
+
+
+def png(width, height, data):
+    """A PNG that declares a size and holds what it likes."""
+
+    def chunk(kind, content):
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+BOMB = png(30_000, 30_000, zlib.compress(bytes(1_000_000), 9))
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [b"", b"<html>no photo</html>", b"%PDF-1.7", b"\xff\xd8\xff\xe0", BOMB, png(8, 8, b"junk")],
+    ids=["empty", "web page", "PDF", "only a JPEG's start", "decompression bomb", "damaged PNG"],
+)
+def test_what_is_no_photo_is_refused_with_the_cure(server, upload):
+    document = problem(predict(server, upload), 422)
+    assert document["type"] == "urn:hangtag:problem:unreadable-photo"
+    assert document["cure"]
+
+
+def test_the_bytes_decide_not_the_declared_type(server, photo):
+    body, content_type = multipart(photo, kind="text/html")
+    reply = httpx.post(
+        f"{server.url}/predict", content=body, headers={"Content-Type": content_type}
+    )
+    assert reply.json()["status"] == "success"
+
+
+def test_requests_that_lack_the_photo_are_told_how_to_send_it(server, photo):
+    wrong_field = httpx.post(f"{server.url}/predict", files={"file": photo})
+    assert "-F image=@" in problem(wrong_field, 422)["cure"]
+    assert "-F image=@" in problem(httpx.post(f"{server.url}/predict"), 422)["cure"]
+    for content in (b'{"image": "%%%"}', b'{"picture": ""}', b'{"image": ', b"[]", b'{"image": 7}'):
+        reply = httpx.post(
+            f"{server.url}/predict_base64",
+            content=content,
+            headers={"Content-Type": "application/json"},
+        )
+        assert "base64" in problem(reply, 422)["cure"]
+
+
+def test_other_addresses_and_methods_are_problems_too(server):
+    problem(httpx.get(f"{server.url}/nothing"), 404)
+    problem(httpx.put(f"{server.url}/predict"), 405)
+
+
+def test_broken_multipart_is_a_problem(server):
+    reply = httpx.post(
+        f"{server.url}/predict",
+        content=b"no boundary anywhere",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert reply.status_code in (400, 422)
+    problem(reply, reply.status_code)
+
+
+def test_limits_hold_and_others_are_served_meanwhile(tiny_model, photo, tmp_path):
+    options = ("--max-photo-mb", "0.5", "--max-upload-mb", "1", "--max-files", "3")
+    with Server(tiny_model, tmp_path, *options, "--timeout", "3") as server:
+        body, content_type = multipart(photo)
+        dawdlers = [server.connect() for _ in range(30)]
+        for dawdler in dawdlers:
+            dawdler.sendall(request_head("/predict", body, content_type) + body[:200])
+
+        assert predict(server, photo).json()["status"] == "success"
+        assert "600,000" not in problem(predict(server, bytes(600_000)), 413)["detail"]
+        assert predict(server, photo).json()["status"] == "success"
+
+        endless = httpx.post(  # in chunks: no length is announced
+            f"{server.url}/predict",
+            content=iter([body[:200], *[bytes(10_000)] * 200]),
+            headers={"Content-Type": content_type},
+        )
+        problem(endless, 413)
+
+        files = [("images", ("a.jpg", photo))] * 4
+        assert "3" in problem(httpx.post(f"{server.url}/predict_batch", files=files), 413)["detail"]
+
+        for dawdler in dawdlers:
+            status, document = answer(dawdler)
+            assert status == 408, document
+            dawdler.close()
+        assert predict(server, photo).json()["status"] == "success"
+
+
+def test_memory_for_uploads_is_bounded_over_all_requests(tiny_model, photo, tmp_path):
+    with Server(tiny_model, tmp_path, "--max-memory-mb", "1") as server:
+        body, content_type = multipart(bytes(900_000))
+        with server.connect() as holder:
+            holder.sendall(request_head("/predict", body, content_type) + body[:850_000])
+            deadline = time.monotonic() + 10
+            while (reply := predict(server, photo + bytes(300_000))).status_code != 503:
+                assert time.monotonic() < deadline
+            assert problem(reply, 503)["type"] == "urn:hangtag:problem:busy"
+            assert reply.headers["retry-after"] == "1"
+        deadline = time.monotonic() + 10
+        while predict(server, photo + bytes(300_000)).status_code != 200:
+            assert time.monotonic() < deadline
+
+
+def test_a_full_queue_says_when_to_come_back(tiny_model, photo, tmp_path):
+    with Server(tiny_model, tmp_path, "--queue", "2") as server:
+        files = [("images", ("a.jpg", photo))] * 3
+        reply = httpx.post(f"{server.url}/predict_batch", files=files)
+        assert problem(reply, 503)["type"] == "urn:hangtag:problem:busy"
+        assert reply.headers["retry-after"] == "1"
+        with ThreadPoolExecutor(16) as clients:
+            replies = list(clients.map(lambda _: predict(server, photo), range(48)))
+        assert {reply.status_code for reply in replies} <= {200, 503}
+        assert any(reply.status_code == 200 for reply in replies)
+        assert httpx.get(f"{server.url}/health").json()["photos_waiting"] == 0
+
+
+# ---- who may call
+
+
+def test_only_those_with_the_key_are_answered(tiny_model, photo, tmp_path):
+    with Server(tiny_model, tmp_path, HANGTAG_API_KEY="sésame") as server:
+        assert problem(predict(server, photo), 401)["cure"].startswith("send the key")
+        post = {"url": f"{server.url}/predict", "files": {"image": photo}}
+        key = "sésame".encode()
+        for headers in ({"X-API-Key": key}, {"Authorization": b"Bearer " + key}):
+            assert httpx.post(**post, headers=headers).status_code == 200
+        for headers in ({"X-API-Key": key + b"x"}, {"X-API-Key": b""}, {"Authorization": key[:-1]}):
+            problem(httpx.post(**post, headers=headers), 401)
+        problem(httpx.get(f"{server.url}/metrics"), 401)
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert "sésame" not in str(server.log())
+
+
+def test_pages_of_other_origins_may_call_only_when_named(server, tiny_model, photo, tmp_path):
+    shop = {"Origin": "https://shop.example"}
+    allowed = "access-control-allow-origin"
+    assert allowed not in httpx.get(f"{server.url}/health", headers=shop).headers
+    with Server(tiny_model, tmp_path, "--cors", "https://shop.example") as open_server:
+        health = f"{open_server.url}/health"
+        assert httpx.get(health, headers=shop).headers[allowed] == "https://shop.example"
+        assert allowed not in httpx.get(health, headers={"Origin": "https://evil.example"}).headers
+
+
+# ---- running and stopping
+
+
+def test_the_log_is_json_without_the_photo_or_its_name(server, photo):
+    reply = httpx.post(f"{server.url}/predict?key=hidden", files={"image": ("secret.jpg", photo)})
+    (line,) = [one for one in server.log() if one.get("request") == reply.headers["x-request-id"]]
+    assert (line["method"], line["route"], line["status"]) == ("POST", "/predict", 200)
+    assert line["milliseconds"] > 0
+    assert "secret" not in str(server.log())
+    assert "hidden" not in str(server.log())
+
+
+def test_an_accepted_upload_is_answered_after_sigterm(tiny_model, photo, tmp_path):
+    with Server(tiny_model, tmp_path) as server:
+        body, content_type = multipart(photo)
+        with server.connect() as slow:
+            slow.sendall(request_head("/predict", body, content_type) + body[:50])
+            wait_for(lambda: in_flight(server) == 2)  # the slow one, and the question itself
+            server.terminate()
+            wait_for(lambda: refused(server))
+            slow.sendall(body[50:])
+            status, _ = answer(slow)
+        assert status == 200
+        server.process.wait(20)
+
+
+def test_sigterm_under_load_loses_no_accepted_request(tiny_model, photo, tmp_path):
+    answered = []
+    broken_off = []
+
+    def client():
+        while True:
+            try:
+                with httpx.Client() as fresh:
+                    reply = fresh.post(f"{server.url}/predict", files={"image": photo}, timeout=60)
+                    answered.append(reply.headers["x-request-id"])
+                    assert reply.status_code == 200
+            except httpx.TransportError as error:
+                broken_off.append(error)
+                return
+
+    with Server(tiny_model, tmp_path) as server:
+        clients = [threading.Thread(target=client) for _ in range(12)]
+        for thread in clients:
+            thread.start()
+        wait_for(lambda: len(answered) > 50)
+        server.terminate()
+        for thread in clients:
+            thread.join()
+        server.process.wait(20)
+    begun = [line["request"] for line in server.log() if line.get("route") == "/predict"]
+    assert len(broken_off) == len(clients)
+    assert sorted(begun) == sorted(answered)
+
+
+def test_several_workers_share_the_port_and_the_numbers(tiny_model, photo, tmp_path):
+    with Server(tiny_model, tmp_path, "--workers", "2") as server:
+        with ThreadPoolExecutor(8) as clients:
+            replies = list(clients.map(lambda _: predict(server, photo), range(40)))
+        assert {reply.status_code for reply in replies} == {200}
+        text = httpx.get(f"{server.url}/metrics").text
+        assert 'hangtag_photos_total{outcome="tagged"} 40.0' in text
+        server.terminate()
+        server.process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(["--model", "no-such-model"], "no-such-model"), (["--port", "{port}"], "--port")],
+)
+def test_what_stops_the_start_is_said_in_one_line(server, tiny_model, options, reason):
+    command = [option.format(port=server.port) for option in options]
+    if "--model" not in command:
+        command += ["--model", str(tiny_model)]
+    done = subprocess.run(
+        ["hangtag", "serve", *command], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert reason in done.stderr
+
+
+def in_flight(server):
+    text = httpx.get(f"{server.url}/metrics").text
+    return float(re.search(r"^hangtag_requests_in_flight (\S+)", text, re.M)[1])
+
+
+def refused(server):
+    try:
+        httpx.get(f"{server.url}/health")
+    except httpx.TransportError:
+        return True
+    return False
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
