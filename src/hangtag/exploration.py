@@ -320,7 +320,8 @@ def _plain_words(found: Exploration) -> Iterator[str]:
     if classed:
         finest = max(classed, key=lambda one: (one.name == TYPE, len(one.classes)))
         most = finest.classes[0]
-        yield f"The most frequent {finest.name} is {most.value}: {most.share:.0%} of the catalogue."
+        share = f"{100 * most.share:.0f} %"
+        yield f"The most frequent {finest.name} is {most.value}: {share} of the catalogue."
     for one in classed:
         if one.rare and one.imbalance is not None:
             yield (
@@ -331,8 +332,7 @@ def _plain_words(found: Exploration) -> Iterator[str]:
     for one in sorted(found.attributes, key=lambda one: -one.missing)[:_WORST]:
         if one.missing:
             where = f", most of them {one.missing_in[0].value}" if one.missing_in else ""
-            share = f"{one.missing_share:.1%}"
-            yield f"{one.name} is missing from {_many(one.missing, 'product')} ({share}){where}."
+            yield f"{one.name} is missing from {_many(one.missing, 'product')}{where}."
     copies = found.copies
     if copies.surplus:
         yield f"{_many(copies.surplus, 'photo')} repeat another product's photo exactly."
@@ -340,7 +340,7 @@ def _plain_words(found: Exploration) -> Iterator[str]:
             copies.exact_disagreements.items(), key=lambda pair: pair[1], default=("", 0)
         )
         if at_odds:
-            share = f"{at_odds / len(copies.exact):.1%}"
+            share = f"{100 * at_odds / len(copies.exact):.1f} %"
             yield f"Exact copies disagree most on {name}: {_many(at_odds, 'group')} ({share})."
     if copies.near:
         yield f"{_many(len(copies.near), 'pair')} of photos are near copies."

@@ -1,5 +1,6 @@
 """The report of an exploration: figures, tables and photos in one HTML file."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,6 @@ def _log_bars(one: AttributeSummary) -> "Markup":
         axes.set_yscale("log")
         axes.set_ylim(0.5, max(sizes) * 2)
         axes.axhline(RARE_BELOW, color=COLOURS[1], linewidth=1)
-        axes.text(len(sizes) + 0.5, RARE_BELOW, f"{RARE_BELOW} products ", ha="right", va="bottom")
         axes.set_xlabel(f"{one.name}: classes by rank")
         axes.set_ylabel("products (log scale)")
         return svg(figure, f"products per {one.name} by rank, on a log scale")
@@ -196,7 +196,9 @@ def _log_bars(one: AttributeSummary) -> "Markup":
 def _crossed(table: CrossTable) -> dict[str, Any]:
     """A heat map, the attribute with more values downwards so that it fits a phone."""
     upright = len(table.row_values) >= len(table.column_values)
-    counts = table.counts if upright else [list(column) for column in zip(*table.counts, strict=True)]
+    counts = (
+        table.counts if upright else [list(column) for column in zip(*table.counts, strict=True)]
+    )
     names = (table.rows, table.columns) if upright else (table.columns, table.rows)
     down, across = (
         (table.row_values, table.column_values)
@@ -233,9 +235,10 @@ def _heat_map(
     colours = require("report", "matplotlib.colors")
     largest = max(max(row) for row in cells)
     with drawing(2.6 + 0.34 * len(across), 1.2 + 0.2 * len(down)) as (figure, axes):
-        # Logarithmic, for a few cells hold nearly everything; with zeros, hence symlog.
-        scale = colours.SymLogNorm(linthresh=1, vmin=0, vmax=max(largest, 1))
-        image = axes.pcolormesh(cells, cmap=HEAT, norm=scale, edgecolors="none")
+        # Logarithmic, for a few cells hold nearly everything; where nothing is stays blank.
+        scale = colours.LogNorm(vmin=1, vmax=max(largest, 2))
+        filled = [[count or math.nan for count in row] for row in cells]
+        image = axes.pcolormesh(filled, cmap=HEAT, norm=scale)
         axes.set_xticks(
             [place + 0.5 for place in range(len(across))],
             [_shortened(value) for value in across],
@@ -247,9 +250,7 @@ def _heat_map(
             [place + 0.5 for place in range(len(down))], [_shortened(value) for value in down]
         )
         axes.invert_yaxis()
-        ticks = [tick for tick in (0, 1, 10, 100, 1000, 10_000, 100_000) if tick <= largest]
-        bar = figure.colorbar(image, ax=axes, ticks=ticks, fraction=0.05)
-        bar.ax.set_yticklabels([f"{tick:,}" for tick in ticks])
+        figure.colorbar(image, ax=axes, fraction=0.05, format="{x:,.0f}", label="products")
         return svg(figure, caption)
 
 
