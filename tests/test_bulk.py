@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
-from drawing import draw_broken_photos, draw_garment
 from typer.testing import CliRunner, Result
 
+from drawing import draw_broken_photos, draw_garment
 from hangtag.bulk.inputs import Inputs
 from hangtag.bulk.job import tag_to_file
 from hangtag.bulk.pipeline import Plan, tag_in_order

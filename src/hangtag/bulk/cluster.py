@@ -9,6 +9,7 @@ after the rows they vouch for, and a death in between doubles these rows.
 
 import io
 import json
+import logging
 import re
 import tempfile
 import uuid
@@ -22,6 +23,7 @@ from hangtag.bulk.inputs import Inputs, Item
 from hangtag.bulk.job import Outcome, Progress, fingerprint
 from hangtag.bulk.outputs import changed_options, flat_row, table_schema
 from hangtag.bulk.pipeline import Plan, tag_in_order
+from hangtag.bulk.remote import is_url
 from hangtag.errors import HangtagError, require
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 PHOTOS_PER_PART = 1000
 _PARTS_PER_BLOCK = 50
+_Part = dict[str, int | str]
 _RUN = "_run.json"
+_MODEL = "_model"
 # An actor has one core, on which reading and the network take turns.
 _PLAN = Plan(readers=2, runners=1)
 
@@ -41,7 +45,7 @@ class Store:
     url: str
 
     def _open(self) -> tuple[Any, str]:
-        system, path = require("scale", "fsspec").core.url_to_fs(self.url)
+        system, path = require("scale", "fsspec.core").url_to_fs(self.url)
         return system, path.rstrip("/")
 
     def names(self) -> set[str]:
@@ -75,22 +79,21 @@ class PartTagger:
     """The actor: holds a model, tags parts.
 
     Args:
-        model: The model folder's files by name; they come with the actor, so that no node needs
-            the model on its disk.
+        url: Where the model is, and where parts go.
         options: Keyword arguments of `hangtag.Tagger`.
-        url: Where parts go.
     """
 
-    def __init__(self, model: dict[str, bytes], options: dict[str, Any], url: str):
+    def __init__(self, url: str, options: dict[str, Any]):
         from hangtag.tagger import Tagger
 
+        self._store = Store(url)
         # Kept as long as the actor lives: a tagger reads some files when it first needs them.
         self._folder = tempfile.TemporaryDirectory(prefix="hangtag-")
-        for name, data in model.items():
-            (Path(self._folder.name) / name).write_bytes(data)
+        model = Store(f"{url}/{_MODEL}")
+        for name in model.names():
+            (Path(self._folder.name) / name).write_bytes(model.read(name))
         self._tagger = Tagger(self._folder.name, **options, threads=1)
         self._attributes = [attribute.name for attribute in self._tagger.attributes]
-        self._store = Store(url)
 
     def __call__(self, part: dict[str, Any]) -> dict[str, Any]:
         """Tag and write one part; returns its number, its photos and how many had errors."""
@@ -135,8 +138,8 @@ def tag_on_ray(
     Raises:
         HangtagError: No photos; parts of another run are there; parts are missing at the end.
     """
-    ray = require("scale", "ray")
-    require("scale", "ray.data")
+    if not is_url(output):
+        output = str(Path(output).absolute())
     survey = inputs.survey()
     store = Store(output)
     run = {
@@ -152,19 +155,12 @@ def tag_on_ray(
     if progress:
         progress(done, survey.total, errors)
     if done < survey.total:
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False, logging_level="ERROR")
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        blocks = [ray.put(block) for block in _blocks(_parts(inputs, present, photos_per_part))]
-        folder = tagger.model.folder
-        files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-        tagged = ray.data.from_arrow_refs(blocks).map(
-            PartTagger,
-            fn_constructor_kwargs={"model": files, "options": options, "url": output},
-            concurrency=(1, max(1, int(ray.cluster_resources().get("CPU", 1)))),
-            num_cpus=1,
-        )
-        for part in tagged.iter_rows():
+        # Put beside the parts, so that no node needs it on its disk and none can lose it.
+        for file in tagger.model.folder.iterdir():
+            if file.is_file():
+                Store(f"{output}/{_MODEL}").write(file.name, file.read_bytes())
+        parts = _parts(inputs, present, photos_per_part)
+        for part in _tagged(parts, {"url": output, "options": options}):
             done += part["photos"]
             errors += part["errors"]
             if progress:
@@ -175,6 +171,23 @@ def tag_on_ray(
             f"{output}: {len(missing)} parts were not written; run the same command again"
         )
     return Outcome(survey.total, errors, resumed)
+
+
+def _tagged(parts: Iterator[_Part], actor: dict[str, Any]) -> Iterator[dict[str, int]]:
+    ray = require("scale", "ray")
+    data = require("scale", "ray.data")
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="ERROR")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    data.DataContext.get_current().enable_progress_bars = False
+    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    done = data.from_arrow_refs([ray.put(block) for block in _blocks(parts)]).map(
+        PartTagger,
+        fn_constructor_kwargs=actor,
+        compute=data.ActorPoolStrategy(min_size=1, max_size=cores),
+        num_cpus=1,
+    )
+    yield from done.iter_rows()
 
 
 def _numbers(total: int, photos_per_part: int) -> range:
@@ -213,9 +226,7 @@ def _errors_in(store: Store, number: int) -> int:
     return polars.read_parquet(data, columns=["error"])["error"].count()
 
 
-def _parts(
-    inputs: Inputs, present: set[int], photos_per_part: int
-) -> Iterator[dict[str, int | str]]:
+def _parts(inputs: Inputs, present: set[int], photos_per_part: int) -> Iterator[_Part]:
     remaining = (asdict(item.absolute()) for item in inputs)
     for number in count():
         items = list(islice(remaining, photos_per_part))
@@ -225,7 +236,7 @@ def _parts(
             yield {"number": number, "items": json.dumps(items)}
 
 
-def _blocks(parts: Iterator[dict[str, int | str]]) -> Iterator[Any]:
+def _blocks(parts: Iterator[_Part]) -> Iterator[Any]:
     """Arrow tables of some parts each, so that the driver never holds all names at once."""
     pyarrow = require("scale", "pyarrow")
     while block := list(islice(parts, _PARTS_PER_BLOCK)):

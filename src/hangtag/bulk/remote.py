@@ -44,7 +44,7 @@ def walk_remote(url: str, suffixes: frozenset[str]) -> Iterator[str]:
     if url.startswith(_WEB):
         yield url
         return
-    system, path = require("scale", "fsspec").core.url_to_fs(url)
+    system, path = require("scale", "fsspec.core").url_to_fs(url)
     if not system.isdir(path):
         yield url
         return
