@@ -142,9 +142,9 @@ def _report(workspace: Workspace, catalogue: Catalogue) -> None:
     st.markdown("\n".join(f"- {parts.plain(sentence)}" for sentence in found.summary))
 
     def html() -> bytes:
-        from hangtag.reports.explore import report_html
+        from hangtag.reports import explore
 
-        return report_html(found, catalogue).encode()
+        return explore.page(found, catalogue).encode()
 
     _download("Download the report", html, "explored.html")
 

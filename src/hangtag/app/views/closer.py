@@ -11,6 +11,9 @@ from hangtag.app.views.filters import Filter
 from hangtag.app.workspace import Workspace
 from hangtag.photo import PhotoError
 
+_UNLIKELY = 0.01
+"""The model's guesses of which it is less sure get no button of their own."""
+
 
 def closer(workspace: Workspace, chosen: Filter) -> None:
     """Show the current photo of the filtered list, the most doubtful first."""
@@ -131,7 +134,9 @@ def _tag(review: Review, photo: ReviewedPhoto, attribute: str) -> None:
     )
     if tag.open:
         with st.container(horizontal=True, gap="xsmall"):
-            for guess in confidence:
+            for guess, share in confidence.items():
+                if share < _UNLIKELY:
+                    continue
                 st.button(
                     label(guess),
                     key=f"guess {photo.key} {attribute} {guess}",

@@ -19,9 +19,13 @@ def plural(count: int, one: str, many: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share of 0 to 1; never 100 % for what isn't certain."""
+    """Write a share of 0 to 1; never 0 or 100 % for what isn't certain."""
     rounded = round(100 * share)
-    return "> 99 %" if rounded == 100 and share < 1 else f"{rounded} %"
+    if rounded == 100 and share < 1:
+        return "> 99 %"
+    if rounded == 0 and share > 0:
+        return "< 1 %"
+    return f"{rounded} %"
 
 
 def plain(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from hangtag.app import session
-from hangtag.app.pictures import data_uri
+from hangtag.app.grid import RIGHT, doubtful_first, row, take_over
 from hangtag.app.review import Review, ReviewedPhoto
 from hangtag.app.views import parts
 from hangtag.app.views.filters import Filter
@@ -13,8 +13,9 @@ from hangtag.app.views.gallery import page_of
 
 PER_PAGE = 40
 _ALL = "all tags"
-_RIGHT = "all right"
 _ROW_HEIGHT = 64
+_BEFORE = ("picture", "photo", RIGHT, "open")
+_AFTER = ("confidence", "others", "decided by")
 
 
 def table(review: Review, chosen: Filter) -> None:
@@ -22,8 +23,8 @@ def table(review: Review, chosen: Filter) -> None:
     attribute = _which(review)
     names = review.names if attribute == _ALL else [attribute]
     order = (attribute, chosen, len(review), st.session_state.get("sorted", 0))
-    photos = session.steady("table rows", order, _doubtful_first(review, chosen, names), review)
-    photos = [photo for photo in photos if photo.error is None]
+    found = doubtful_first(chosen.find(review), names)
+    photos = session.steady("table rows", order, found, review)
     if not photos:
         st.info("No photo fits this filter.", icon=":material/filter_list_off:")
         return
@@ -31,7 +32,8 @@ def table(review: Review, chosen: Filter) -> None:
         st.button("Doubtful first again", icon=":material/sort:", on_click=_sort)
         st.caption("Choose another value in a cell, or tick **right** to confirm a row as it is.")
     shown = page_of(photos, PER_PAGE, "table page")
-    _editor(review, shown, names, key=f"table {hash((order, shown[0].key, _version()))}")
+    version = st.session_state.get("table version", 0)
+    _editor(review, shown, names, key=f"table {hash((order, shown[0].key, version))}")
 
 
 def _which(review: Review) -> str:
@@ -56,32 +58,24 @@ def _which(review: Review) -> str:
     )
 
 
-def _doubtful_first(review: Review, chosen: Filter, names: list[str]) -> list[ReviewedPhoto]:
-    def doubt(photo: ReviewedPhoto) -> float:
-        tags = [photo.tags[name] for name in names if name in photo.tags]
-        return max((1 - tag.suggestion.confidence for tag in tags if tag.open), default=0)
-
-    return sorted(chosen.find(review), key=doubt, reverse=True)
-
-
 def _sort() -> None:
     st.session_state["sorted"] = st.session_state.get("sorted", 0) + 1
 
 
-def _version() -> int:
-    return st.session_state.get("table version", 0)
-
-
 def _editor(review: Review, photos: list[ReviewedPhoto], names: list[str], key: str) -> None:
     def edited() -> None:
-        _apply(review, photos, names, key)
+        edits = st.session_state[key]["edited_rows"]
+        taken = st.session_state.setdefault(f"{key} taken over", {})
+        if take_over(review, photos, names, edits, taken):
+            st.session_state["table version"] = st.session_state.get("table version", 0) + 1
 
-    single = names[0] if len(names) == 1 else None
     columns: dict[str, Any] = {
         "picture": st.column_config.ImageColumn("Photo", width=70, pinned=True),
-        "photo": st.column_config.TextColumn("File", disabled=True, width="small"),
+        "photo": st.column_config.TextColumn("File", disabled=True, width=110),
+        RIGHT: st.column_config.CheckboxColumn(
+            "Right", help="Confirm the tags as they stand.", width=70
+        ),
         "open": st.column_config.TextColumn("To review", disabled=True),
-        _RIGHT: st.column_config.CheckboxColumn("Right", help="Confirm the tags as they stand."),
         "confidence": st.column_config.ProgressColumn(
             "Confidence", min_value=0, max_value=1, format="percent"
         ),
@@ -92,9 +86,11 @@ def _editor(review: Review, photos: list[ReviewedPhoto], names: list[str], key: 
         columns[name] = st.column_config.SelectboxColumn(
             parts.words(name), options=list(review.vocabulary(name)), width="small"
         )
+    rows = [_worded(row(photo, names)) for photo in photos]
     st.data_editor(
-        [_row(photo, names, single) for photo in photos],
+        rows,
         column_config=columns,
+        column_order=[*_BEFORE, *names, *_AFTER],
         key=key,
         hide_index=True,
         row_height=_ROW_HEIGHT,
@@ -104,56 +100,9 @@ def _editor(review: Review, photos: list[ReviewedPhoto], names: list[str], key: 
     )
 
 
-def _row(photo: ReviewedPhoto, names: list[str], single: str | None) -> dict[str, Any]:
-    doubtful = [name for name in names if name in photo.open_attributes]
-    row: dict[str, Any] = {
-        "picture": data_uri(photo.thumbnail or b""),
-        _RIGHT: not doubtful,
-    }
-    if single is None:
-        row["open"] = ", ".join(parts.words(name) for name in doubtful)
-        row |= {name: photo.tags[name].value for name in names}
-    else:
-        tag = photo.tags[single]
-        row[single] = tag.value
-        row["confidence"] = tag.suggestion.confidence
-        row["others"] = ", ".join(
-            f"{other.value} {parts.percent(other.confidence)}"
-            for other in tag.suggestion.alternatives
-        )
-        row["decided by"] = "open" if tag.open else tag.decided_by
-    row["photo"] = photo.name
-    return row
-
-
-def _apply(review: Review, photos: list[ReviewedPhoto], names: list[str], key: str) -> None:
-    """Take over what changed in the table since the last time."""
-    edits: dict[int, dict[str, Any]] = st.session_state[key]["edited_rows"]
-    known = st.session_state.setdefault(f"{key} taken over", {})
-    for number, cells in edits.items():
-        photo = photos[number]
-        for column, cell in cells.items():
-            if (number, column) in known and known[number, column] == cell:
-                continue
-            known[number, column] = cell
-            if column != _RIGHT:
-                review.correct(photo.key, column, cell)
-            elif cell:
-                review.confirm(photo.key, set(names) & set(photo.open_attributes))
-            else:
-                for name in names:
-                    review.reopen(photo.key, name)
-    if _overtaken(photos, names, edits):
-        # The table draws its own edits over what it is given: begin it anew.
-        st.session_state["table version"] = _version() + 1
-
-
-def _overtaken(
-    photos: list[ReviewedPhoto], names: list[str], edits: dict[int, dict[str, Any]]
-) -> bool:
-    single = names[0] if len(names) == 1 else None
-    return any(
-        _row(photos[number], names, single)[column] != cell
-        for number, cells in edits.items()
-        for column, cell in cells.items()
-    )
+def _worded(cells: dict[str, Any]) -> dict[str, Any]:
+    """Write what the table only shows as a person would."""
+    if "open" in cells:
+        return {**cells, "open": ", ".join(parts.words(name) for name in cells["open"])}
+    others = [f"{value} {parts.percent(confidence)}" for value, confidence in cells["others"]]
+    return {**cells, "others": ", ".join(others)}
