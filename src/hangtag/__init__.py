@@ -1,7 +1,8 @@
 """hangtag: look at fashion product photos and write their hang tags."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from hangtag.errors import require
 
 if TYPE_CHECKING:
     from hangtag.catalogue import read_catalogue as read_catalogue
@@ -12,16 +13,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Tagger": "hangtag.tagger",
-    "read_catalogue": "hangtag.catalogue",
-    "train": "hangtag.training",
-    "evaluate": "hangtag.judge",
+    "Tagger": ("hangtag.tagger", ""),
+    "read_catalogue": ("hangtag.catalogue", ""),
+    "train": ("hangtag.training", "train"),
+    "evaluate": ("hangtag.judge", "report"),
 }
+"""Module of each public name, and the extra that it needs."""
+
 __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that tagging a photo doesn't wait for torch or polars.
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        module, extra = _HOMES[name]
+        return getattr(require(extra, module), name)
     raise AttributeError(f"module 'hangtag' has no attribute {name!r}")

@@ -49,11 +49,11 @@ def write_card(info: ModelInfo) -> str:
 
 def _table(numbers: dict[str, dict[str, float]]) -> list[str]:
     shown = {
-        "count": "photos",
+        "photos": "photos",
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced",
         "macro_f1": "macro-F1",
-        "top5": "top-5",
+        "top_5": "top-5",
         "ece": "ECE",
         "coverage_95": "coverage at 95 %",
         "coverage_99": "coverage at 99 %",
@@ -68,4 +68,4 @@ def _table(numbers: dict[str, dict[str, float]]) -> list[str]:
 def _cell(key: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f}" if key == "count" else f"{100 * value:.1f}"
+    return f"{value:,.0f}" if key == "photos" else f"{100 * value:.1f}"

@@ -1,6 +1,7 @@
 """The commands. Each one parses its options, calls one library function and prints the result."""
 
 import inspect
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -131,6 +132,66 @@ def web_app(
 
 
 @app.command()
+def train(
+    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)
+    ],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")] = "default",
+    alternate: Annotated[
+        Path | None, typer.Option(help="Folder or zip of other photos of the products, by id.")
+    ] = None,
+    extra: Annotated[
+        list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
+    ] = None,
+    details: Annotated[
+        Path | None, typer.Option(help="Table of further attributes of the products, by id.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
+    weights: Annotated[
+        Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from random weights.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
+    ] = False,
+) -> None:
+    """Train a model on a catalogue, calibrate it, judge it on the test products, describe it.
+
+    Example: hangtag train fashion-product-images-small.zip -o my-model
+    """
+    from hangtag.progress import step_progress
+
+    with step_progress() as tell:
+        folder = require("train", "hangtag.training").train(
+            catalogue,
+            recipe,
+            output,
+            alternate=alternate,
+            extra=extra or (),
+            details=details,
+            split=split,
+            weights=weights,
+            from_scratch=from_scratch,
+            resume=resume,
+            name=name,
+            command=_typed(),
+            progress=tell,
+        )
+    typer.echo(f"{folder}: trained; see {folder / 'README.md'} for its numbers")
+
+
+def _typed() -> str:
+    """The command as it was typed, with files by their names alone."""
+    words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
+    return shlex.join(["hangtag", *words])
+
+
+@app.command()
 def fetch(
     size: Annotated[str, typer.Argument(help="small (0.6 GB) or full (25 GB).", metavar="SIZE")],
     *,
@@ -191,6 +252,52 @@ def explore(
             output.write_text(page, encoding="utf-8")
     for line in [found.to_json()] if as_json else found.summary:
         typer.echo(line)
+
+
+@app.command()
+def evaluate(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names or folders of models, then the catalogue; without a model, the default "
+            "one is judged.",
+            metavar="[MODEL]... CATALOGUE",
+            show_default=False,
+        ),
+    ],
+    *,
+    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="Folder or zip of other photos of the same products, named by id."),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Also measure as others did: temporal or retrieval."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Judge models by the labels of a catalogue, one model against the others."""
+    from hangtag.progress import progress_bar
+
+    run = require("report", "hangtag.reports.evaluate_run")
+    with progress_bar("tagging photos") as tell:
+        report = run.run(
+            paths[:-1] or ["default"],
+            paths[-1],
+            split=split,
+            photos=photos,
+            protocol=protocol,
+            output=output,
+            progress=lambda _, done, total: tell(done, total),
+        )
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        report.print()
 
 
 def main() -> None:

@@ -1,17 +1,21 @@
 """From a trained network to a model folder: export, calibrate, set thresholds, judge, describe."""
 
 import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hangtag import evaluation
 from hangtag.attributes import TYPE
 from hangtag.calibration import Calibration, Decoder, fit_scales, fit_thresholds, strictest
 from hangtag.card import write_card
 from hangtag.domain import DomainScore
 from hangtag.graph import write_onnx, write_weights
+from hangtag.judge import evaluate
 from hangtag.model import ONNX, WEIGHTS, Domain, ModelInfo, Vocabulary, write_info
 from hangtag.network import HangtagNetwork
 from hangtag.photo_cache import Progress
@@ -23,19 +27,30 @@ from hangtag.training_data import NO_PHOTO, TrainingData
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
 
+ALL_RIGHT = "all right"
+"""Name under which a model's numbers hold how often all attributes of a photo are right."""
+
 _BATCH = 64
 _DOMAIN_SAMPLE = 6000
 _FALSE_ALARMS = 0.01
 """Share of validation photos that the out-of-domain threshold may wrongly turn away."""
 
 
+@dataclass(frozen=True)
+class TestSet:
+    """A catalogue whose test part is judged, with its own photos or others of the same products."""
+
+    catalogue: "Catalogue | Path"
+    alternate: Path | None = None
+
+
 def finish(
     network: HangtagNetwork,
     recipe: Recipe,
     data: TrainingData,
-    catalogue: "Catalogue",
+    judged_on: Mapping[str, TestSet],
     folder: Path,
-    name: str,
+    facts: dict[str, Any],
     progress: Progress | None = None,
 ) -> None:
     """Write the model folder of a trained network.
@@ -46,19 +61,17 @@ def finish(
         network: Trained.
         recipe: It was trained by.
         data: It was trained on; its validation rows calibrate.
-        catalogue: Its test products give the card's numbers.
-        folder: To write.
-        name: Of the model.
+        judged_on: Whose test photos give the card's numbers, by name.
+        folder: To write. Its name is the model's.
+        facts: About the run, for the card.
         progress: Told about the judging.
     """
-    from hangtag.judge import evaluate
-
     attributes = [attribute.name for attribute in data.attributes]
     folder.mkdir(parents=True, exist_ok=True)
     write_onnx(network, attributes, recipe.input_size, folder / ONNX)
     write_weights(network, attributes, folder / WEIGHTS, {})
     info = ModelInfo(
-        name=name,
+        name=str(facts.get("name", folder.name)),
         attributes=[Vocabulary(name=one.name, values=list(one.values)) for one in data.attributes],
         input_size=recipe.input_size,
         taxonomy=dict(data.taxonomy.parents),
@@ -66,7 +79,7 @@ def finish(
         split=data.split,
         recipe=recipe.model_dump(mode="json"),
         training={
-            "catalogue": catalogue.source.name,
+            **facts,
             "products": count_parts(data.parts[~data.extra]),
             "extra photos": count_parts(data.parts[data.extra]),
             "versions": {package: version(package) for package in ("hangtag", "torch", "timm")},
@@ -85,9 +98,27 @@ def finish(
     )
     info = info.model_copy(update={"calibration": calibration, "domain": domain})
     write_info(folder, info, "")
-    numbers = {"test": evaluate(folder, catalogue, split="test", progress=progress).summary()}
+    numbers = {name: _scores(folder, one, progress) for name, one in judged_on.items()}
     info = info.model_copy(update={"numbers": numbers})
     write_info(folder, info, write_card(info))
+
+
+def _scores(
+    folder: Path, photos: TestSet, progress: Progress | None
+) -> dict[str, dict[str, float]]:
+    """Scores by attribute on the test part of a catalogue, and how often all are right."""
+    result = evaluate(folder, photos.catalogue, photos=photos.alternate, progress=progress)
+    numbers = {
+        name: {"photos": float(judged.known.sum())}
+        | evaluation.scores(judged.probabilities, judged.truths)
+        for name, judged in result.judged.items()
+    }
+    right = result.all_right()
+    numbers[ALL_RIGHT] = {"photos": right.photos, "accuracy": right.value}
+    return {
+        name: {metric: value for metric, value in scores.items() if np.isfinite(value)}
+        for name, scores in numbers.items()
+    }
 
 
 def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
@@ -148,7 +179,9 @@ def fit_domain(tagger: Tagger, data: TrainingData) -> tuple[Domain, DomainScore]
 
 
 def _embeddings(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> np.ndarray:
-    return np.concatenate([tagger.probabilities(chunk).embedding for chunk in _chunks(data, positions)])
+    return np.concatenate(
+        [tagger.probabilities(chunk).embedding for chunk in _chunks(data, positions)]
+    )
 
 
 def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[str, np.ndarray]:
@@ -156,6 +189,6 @@ def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[s
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _chunks(data: TrainingData, positions: np.ndarray) -> Any:
+def _chunks(data: TrainingData, positions: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(positions), _BATCH):
         yield np.ascontiguousarray(data.pool.take(positions[start : start + _BATCH])[..., :3])

@@ -110,8 +110,6 @@ def _halve(model: onnx.ModelProto) -> None:
         name = tensor.name
         values = numpy_helper.to_array(tensor).astype(np.float16)
         tensor.CopyFrom(numpy_helper.from_array(values, f"{name}/half"))
-        casts.append(
-            onnx.helper.make_node("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT)
-        )
+        casts.append(onnx.helper.make_node("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT))
     for position, node in enumerate(casts):
         graph.node.insert(position, node)

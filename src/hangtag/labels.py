@@ -82,9 +82,7 @@ def _grouped(label: str | None, grouping: Grouping) -> str | None:
     return ANY_OF.join(dict.fromkeys(found)) or None
 
 
-def _combined(
-    labels: Labels, combination: Combination, counted: np.ndarray
-) -> list[str | None]:
+def _combined(labels: Labels, combination: Combination, counted: np.ndarray) -> list[str | None]:
     parts = zip(*(labels[name] for name in combination.attributes), strict=True)
     joined = [
         combination.separator.join(row)  # type: ignore[arg-type]

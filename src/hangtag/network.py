@@ -1,5 +1,6 @@
 """The network: backbone × neck × heads, put together from a recipe's names."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class SmallCNN(nn.Module):
                     nn.ReLU(inplace=True),
                     nn.MaxPool2d(2),
                 )
-                for before, after in zip(widths, widths[1:], strict=False)
+                for before, after in itertools.pairwise(widths)
             )
         )
 

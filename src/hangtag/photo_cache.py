@@ -157,8 +157,6 @@ def product_mask(pixels: np.ndarray) -> np.ndarray:
     if border.mean() < 1 / 3:
         return np.full(white.shape, 255, np.uint8)
     regions, _ = ndimage.label(white)
-    outer = np.unique(
-        np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
-    )
+    outer = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
     background = np.isin(regions, outer[outer > 0])
     return np.where(background, 0, 255).astype(np.uint8)

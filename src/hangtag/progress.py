@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -15,14 +17,11 @@ from rich.progress import (
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while the ``with`` block runs; it is drawn on terminals only.
-
-    Args:
-        description: What is being done.
+def step_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each step while the ``with`` block runs; they are drawn on terminals only.
 
     Yields:
-        What to call with the numbers of things done so far and in all.
+        What to call with a step's name and the numbers of things done so far and in all.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -33,5 +32,30 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(description, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        tasks: dict[str, TaskID] = {}
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=None)
+                bars.start()
+            bars.update(tasks[step], completed=done, total=total)
+            if bars.finished:
+                # Between steps others may draw on the terminal, Lightning's own bar for one.
+                bars.stop()
+                bars.remove_task(tasks.pop(step))
+
+        yield tell
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show one bar while the ``with`` block runs; it is drawn on terminals only.
+
+    Args:
+        description: What is being done.
+
+    Yields:
+        What to call with the numbers of things done so far and in all.
+    """
+    with step_progress() as tell:
+        yield partial(tell, description)

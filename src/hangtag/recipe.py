@@ -213,7 +213,9 @@ def read_recipe(name_or_file: str | Path = "default") -> Recipe:
     """
     text = str(name_or_file)
     if text in recipe_names():
-        return parse_recipe((files("hangtag") / "recipes" / f"{text}.toml").read_text("utf-8"), text)
+        return parse_recipe(
+            (files("hangtag") / "recipes" / f"{text}.toml").read_text("utf-8"), text
+        )
     path = Path(name_or_file)
     if not path.is_file():
         near = difflib.get_close_matches(text, recipe_names(), n=1)

@@ -104,7 +104,9 @@ class Tagger:
     @overload
     def tag(self, photos: list[Source] | tuple[Source, ...]) -> list[PhotoTags]: ...
 
-    def tag(self, photos: Source | list[Source] | tuple[Source, ...]) -> PhotoTags | list[PhotoTags]:
+    def tag(
+        self, photos: Source | list[Source] | tuple[Source, ...]
+    ) -> PhotoTags | list[PhotoTags]:
         """Tag one photo or several.
 
         A photo is a path, the bytes of a file, a PIL image, or an array uint8 (H, W, 3). One that

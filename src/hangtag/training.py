@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from hangtag.augmentation import Augmenter
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
-from hangtag.finishing import finish
+from hangtag.finishing import TestSet, finish
 from hangtag.losses import balanced_class_weights, partial_cross_entropy
 from hangtag.network import HangtagNetwork
 from hangtag.photo_cache import Progress
@@ -53,8 +53,9 @@ def train(
     weights: str | Path | None = None,
     from_scratch: bool = False,
     resume: bool = False,
-    progress: Progress | None = None,
     name: str | None = None,
+    command: str | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Train a network on a catalogue's training products and write a model folder.
 
@@ -72,8 +73,9 @@ def train(
         weights: Local file of backbone weights.
         from_scratch: Start from random weights.
         resume: Go on from the newest checkpoint in ``output``.
-        progress: Told about the reading of photos.
         name: The model's name; by default that of the output folder.
+        command: What was typed to start the training, for the model card.
+        progress: Told about the reading of photos.
 
     Returns:
         The model folder.
@@ -105,12 +107,22 @@ def train(
     )
     for part, count in count_parts(data.parts[~data.extra]).items():
         if not count:
-            raise HangtagError(f"{catalogue.source}: no {part} products; the catalogue is too small")
+            raise HangtagError(
+                f"{catalogue.source}: no {part} products; the catalogue is too small"
+            )
     lesson = Lesson(recipe, data, weights=Path(weights) if weights else None, scratch=from_scratch)
     best = _fit(lesson, folder, checkpoint)
     lesson.load_state_dict(_read_checkpoint(best)["state_dict"])
     if lesson.global_rank == 0:
-        finish(lesson.network, recipe, data, catalogue, folder, name or folder.name, progress)
+        judged_on = {"test": TestSet(catalogue)}
+        if alternate is not None:
+            judged_on["test, alternate photos"] = TestSet(catalogue, Path(alternate))
+        for path in extra:
+            judged_on[f"test, {Path(path).stem}"] = TestSet(Path(path))
+        facts = {"name": name or folder.name, "catalogue": catalogue.source.name}
+        if command is not None:
+            facts["command"] = command
+        finish(lesson.network, recipe, data, judged_on, folder, facts, progress)
     return folder
 
 
@@ -153,7 +165,9 @@ class Lesson(LightningModule):
     def val_dataloader(self) -> DataLoader:
         """The validation rows, main and extra, in order."""
         rows = self.data.rows("validation")
-        chunks = [rows[at : at + _VALIDATION_BATCH] for at in range(0, len(rows), _VALIDATION_BATCH)]
+        chunks = [
+            rows[at : at + _VALIDATION_BATCH] for at in range(0, len(rows), _VALIDATION_BATCH)
+        ]
         return DataLoader(chunks, batch_size=None, collate_fn=_as_is)  # type: ignore[arg-type]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:

@@ -103,7 +103,10 @@ def prepare(
     """
     catalogues = [catalogue, *(read_catalogue(path) for path in extra)]
     _require_attributes(catalogue, recipe)
-    parts = [assign(catalogue, split, progress), *(assign(one, progress=progress) for one in catalogues[1:])]
+    parts = [
+        assign(catalogue, split, progress),
+        *(assign(one, progress=progress) for one in catalogues[1:]),
+    ]
     caches = [cached_photos(one, recipe.input_size, progress) for one in catalogues]
     own = []
     start = 0

@@ -1,0 +1,67 @@
+"""What tests share: a drawn catalogue, a model trained on it in seconds, and the real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from drawing import draw_catalogue
+from hangtag.recipe import Recipe, parse_recipe
+
+TINY_RECIPE = """
+name = "tiny"
+input_size = [32, 24]
+[network]
+backbone = "cnn"
+pretrained = false
+palette = 8
+dropout = 0.0
+[schedule]
+learning_rate = 4e-3
+averaging = 0.9
+batch_size = 32
+stages = [{ epochs = 8 }]
+[augmentation]
+background = 0.2
+soften = 0.2
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep the tests' caches out of the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["HANGTAG_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in the public dataset's layout: 600 drawn products."""
+    return draw_catalogue(tmp_path_factory.mktemp("drawn"), 600)
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> Recipe:
+    """A network that learns the drawn catalogue in seconds."""
+    return parse_recipe(TINY_RECIPE, "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a model trained on the drawn catalogue."""
+    from hangtag.training import train
+
+    return train(drawn_catalogue, tiny_recipe, tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the public dataset's archives: ``$HANGTAG_DATA`` or ``../shared/data``."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("HANGTAG_DATA", default))
+    if not (folder / "fashion-product-images-small.zip").is_file():
+        pytest.skip("no public dataset here; set HANGTAG_DATA to the folder of its archives")
+    return folder

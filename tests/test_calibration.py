@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from hangtag.attributes import Attribute, Taxonomy
+from hangtag.calibration import NEVER, Calibration, Decoder, fit_scales, fit_thresholds, strictest
+
+TYPES = Attribute("articleType", ("Shirts", "Jeans", "Caps"))
+SUBS = Attribute("subCategory", ("Topwear", "Bottomwear", "Headwear"))
+MASTERS = Attribute("masterCategory", ("Apparel", "Accessories"))
+GENDER = Attribute("gender", ("Men", "Women"))
+TAXONOMY = Taxonomy(
+    {
+        "articleType": {
+            "Shirts": {"subCategory": "Topwear", "masterCategory": "Apparel"},
+            "Jeans": {"subCategory": "Bottomwear", "masterCategory": "Apparel"},
+            "Caps": {"subCategory": "Headwear", "masterCategory": "Accessories"},
+        }
+    }
+)
+ALL = [GENDER, MASTERS, SUBS, TYPES]
+
+
+def _random_logits(count: int, spread: float = 2.0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {one.name: rng.normal(0, spread, (count, len(one.values))) for one in ALL}
+
+
+def test_categories_agree_with_the_article_type_whatever_the_heads_say() -> None:
+    decoder = Decoder(ALL, TAXONOMY, {"articleType": 1, "subCategory": 0.3, "masterCategory": 0.2})
+    probabilities = decoder(_random_logits(500))
+    for name, values in probabilities.items():
+        assert np.allclose(values.sum(1), 1, atol=1e-5), name
+    types = probabilities["articleType"]
+    assert np.allclose(probabilities["masterCategory"][:, 1], types[:, 2])
+    assert np.allclose(probabilities["subCategory"], types)
+
+
+def test_an_unsure_type_head_is_helped_by_the_category_heads() -> None:
+    logits = {
+        "gender": np.zeros((1, 2)),
+        "masterCategory": np.array([[0.0, 4.0]]),
+        "subCategory": np.array([[0.0, 0.0, 4.0]]),
+        "articleType": np.array([[0.1, 0.0, 0.0]]),
+    }
+    helped = Decoder(ALL, TAXONOMY, {"articleType": 1, "subCategory": 1, "masterCategory": 1})
+    assert helped(logits)["articleType"].argmax() == 2
+    assert Decoder(ALL, TAXONOMY, {})(logits)["articleType"].argmax() == 0
+
+
+def test_fitting_makes_overconfident_probabilities_honest() -> None:
+    rng = np.random.default_rng(1)
+    honest = rng.normal(0, 1.5, (4000, 2))
+    chance = 1 / (1 + np.exp(honest[:, 0] - honest[:, 1]))
+    truth = (rng.random(4000) < chance).astype(int)
+    scales = fit_scales(
+        {"gender": honest * 3}, {"gender": np.eye(2, dtype=bool)[truth]}, [GENDER], Taxonomy()
+    )
+    assert scales["gender"] == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_the_threshold_is_the_lowest_that_keeps_the_precision() -> None:
+    confidence = np.linspace(1, 0.5, 1000)
+    right = np.ones(1000, bool)
+    right[500::2] = False
+    thresholds = fit_thresholds(confidence, right)
+    above = confidence >= thresholds[0.9]
+    assert right[above].mean() >= 0.9
+    assert above.sum() > 600
+    assert thresholds[0.99] > thresholds[0.95] > thresholds[0.9]
+
+
+def test_a_precision_that_is_never_reached_accepts_nothing() -> None:
+    thresholds = fit_thresholds(np.full(100, 0.7), np.arange(100) % 2 == 0)
+    assert thresholds[0.95] == NEVER
+    assert (
+        strictest([thresholds, fit_thresholds(np.full(100, 0.7), np.ones(100, bool))])[0.95]
+        == NEVER
+    )
+
+
+def test_a_precision_between_stored_targets_takes_the_stricter() -> None:
+    calibration = Calibration(thresholds={"gender": {0.9: 0.6, 0.95: 0.8}})
+    assert calibration.threshold("gender", 0.93) == 0.8
+    assert calibration.threshold("gender", 0.999) == NEVER
+    assert calibration.threshold("season", 0.9) == NEVER

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from hangtag.recipe import RecipeError, parse_recipe, read_recipe, recipe_names
+
+
+def test_every_recipe_that_ships_can_be_read() -> None:
+    assert "default" in recipe_names()
+    for name in recipe_names():
+        assert read_recipe(name).name == name
+
+
+def test_a_recipe_file_states_only_what_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\n[schedule]\nlearning_rate = 0.5\n')
+    recipe = read_recipe(file)
+    assert recipe.schedule.learning_rate == 0.5
+    assert recipe.schedule.batch_size == 64
+    assert len(recipe.attributes) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[network]\nbackbon = 'x'", "network.backbon: unknown key; did you mean backbone?"),
+        ("[schedule]\nepochs = 3", "schedule.epochs: unknown key"),
+        ("[schedule]\nlearning_rate = 'fast'", "schedule.learning_rate: Input should be a valid"),
+        ("[loss]\nkind = 'hinge'", "loss.kind: Input should be 'cross-entropy' or 'focal'"),
+        ("[[combine]]\nname = 'x'", "combine.0.attributes: Field required"),
+        ("input_size = [4, 4]", "input_size: each side must be 16 to 1024 pixels"),
+        ("name = ", "not a TOML file"),
+        ("format_version = 99\nshape = 'new'", "format_version 99 is newer"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line_with_the_key(text: str, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(text, "wrong.toml")
+    assert str(caught.value).startswith("wrong.toml: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="did you mean default"):
+        read_recipe("defualt")

