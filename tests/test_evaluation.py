@@ -36,7 +36,7 @@ def test_scores_agree_with_scikit_learn(judged):
         "balanced_accuracy": metrics.balanced_accuracy_score(truth, predicted),
         "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
         "weighted_f1": metrics.f1_score(truth, predicted, average="weighted"),
-        "top_5": metrics.top_k_accuracy_score(truth, probabilities, k=5, labels=range(6)),
+        "top5": metrics.top_k_accuracy_score(truth, probabilities, k=5, labels=range(6)),
         "log_loss": metrics.log_loss(truth, probabilities, labels=range(6)),
     }
     for metric, value in expected.items():
@@ -100,7 +100,7 @@ def test_intervals_hold_the_score_and_shrink_with_photos(judged):
     few = evaluation.intervals(probabilities[:80], truths[:80], rounds=200)
     many = evaluation.intervals(probabilities, truths, rounds=200)
     score = evaluation.scores(probabilities, truths)
-    for metric in ("accuracy", "weighted_f1", "log_loss", "top_5"):
+    for metric in ("accuracy", "weighted_f1", "log_loss", "top5"):
         low, high = many[metric]
         assert low <= score[metric] <= high
         assert high - low < few[metric][1] - few[metric][0]

@@ -20,7 +20,7 @@ METRICS = (
     "balanced_accuracy",
     "macro_f1",
     "weighted_f1",
-    "top_5",
+    "top5",
     "log_loss",
     "ece",
     "coverage_95",
@@ -105,7 +105,7 @@ class _Sample:
             return
         self.right = correct(probabilities, truths)
         best_true = np.where(truths, probabilities, -1).max(axis=1)
-        self.in_top_5 = (probabilities > best_true[:, None]).sum(axis=1) < 5
+        self.in_top5 = (probabilities > best_true[:, None]).sum(axis=1) < 5
         allowed = (probabilities * truths).sum(axis=1)
         self.loss = -np.log(np.clip(allowed, _SMALLEST, 1))
         self.confidence = probabilities.max(axis=1)
@@ -126,7 +126,7 @@ class _Sample:
         result = {
             "accuracy": weights @ self.right / total,
             **self._by_class(weights[self.single]),
-            "top_5": weights @ self.in_top_5 / total,
+            "top5": weights @ self.in_top5 / total,
             "log_loss": weights @ self.loss / total,
             "ece": self._calibration_error(weights) / total,
         }

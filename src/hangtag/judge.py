@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image
@@ -17,20 +17,18 @@ from hangtag.attributes import ANY_OF, COLOUR_GROUPS, TYPE, Attribute, colour_gr
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
+from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
 from hangtag.recipe import Recipe
-from hangtag.split import PARTS, Kind, Part, assign
+from hangtag.split import PARTS, Kind, assign
 from hangtag.tagger import Tagger
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
 if TYPE_CHECKING:
     from hangtag.model import ModelInfo
 
-Split = Literal[Part, "all"]
-"""Which rows of a catalogue: those of a part, or all."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are."""
+SPLITS = (*PARTS, "all")
+"""Which rows of a catalogue can be asked for: those of a part, or all."""
 
 COLOUR = "baseColour"
 """The attribute whose values have groups."""
@@ -42,7 +40,7 @@ def evaluate(
     model: str | Path | Tagger,
     catalogue: str | Path | Catalogue,
     *,
-    split: Split = "test",
+    split: str = "test",
     kind: Kind | None = None,
     photos: str | Path | None = None,
     progress: Progress | None = None,
@@ -54,7 +52,7 @@ def evaluate(
     Args:
         model: A model's name or folder, or a `Tagger`.
         catalogue: As for `read_catalogue`, or read already.
-        split: The part whose photos are judged, or ``all``.
+        split: One of `SPLITS`: the photos that are judged.
         kind: How to split the catalogue; by default as for the model's training.
         photos: Folder or zip of other photos of the same products, named by their ids; products
             without one keep the catalogue's.
@@ -67,8 +65,8 @@ def evaluate(
     tagger = Tagger(model) if isinstance(model, str | Path) else model
     if not isinstance(catalogue, Catalogue):
         catalogue = read_catalogue(catalogue)
-    if split not in (*PARTS, "all"):
-        raise HangtagError(f"no split {split!r}; choose one of {', '.join((*PARTS, 'all'))}")
+    if split not in SPLITS:
+        raise HangtagError(f"no split {split!r}; choose one of {', '.join(SPLITS)}")
     reader = PhotoReader(catalogue, photos)
     labels = labels_for(tagger.info, catalogue)
     kind = kind or cast(Kind, tagger.info.split)
@@ -175,7 +173,9 @@ def _predict(
             try:
                 pixels, size = future.result()
             except HangtagError as error:
-                said.unreadable.append((reader.name(row), str(error)))
+                # The reader got bytes, so it called each of them just "photo".
+                message = str(error).removeprefix("photo: ")
+                said.unreadable.append((reader.name(row), message))
                 continue
             inputs.append(pixels)
             said.rows.append(row)

@@ -257,6 +257,18 @@ class Evaluation:
             )
         return found
 
+    def summary(self) -> dict[str, dict[str, float | None]]:
+        """By attribute, ``count`` (labelled photos) and every one of `evaluation.METRICS`."""
+        return plain(
+            {
+                name: {
+                    "count": int(one.known.sum()),
+                    **evaluation.scores(one.probabilities, one.truths),
+                }
+                for name, one in self.judged.items()
+            }
+        )
+
     def to_json(self) -> str:
         """Write `numbers` as JSON."""
         return to_json(self.numbers)

@@ -9,6 +9,7 @@ import numpy as np
 from hangtag.attributes import TYPE
 from hangtag.evaluation import CALIBRATION_BINS, METRICS, confused_block
 from hangtag.plain_json import to_json
+from hangtag.protocols import Outcome
 from hangtag.reports import evaluate_figures as figures
 from hangtag.reports import page
 from hangtag.reports.evaluate_photos import Gallery, Shown
@@ -22,7 +23,7 @@ HEADINGS = {
     "balanced_accuracy": ("balanced", "percent"),
     "macro_f1": ("macro-F1", "percent"),
     "weighted_f1": ("weighted F1", "percent"),
-    "top_5": ("among first 5", "percent"),
+    "top5": ("among first 5", "percent"),
     "log_loss": ("log-loss", "score"),
     "ece": ("ECE", "percent"),
     "coverage_95": ("tagged at 95 %", "percent"),
@@ -37,25 +38,27 @@ SIGNIFICANT = 0.05
 """Adjusted p-value below which two models are called different."""
 
 
-def report_json(evaluations: Sequence[Evaluation]) -> str:
-    """Write what the report shows as JSON: ``models`` and ``comparisons``.
+def report_json(evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome] = ()) -> str:
+    """Write what the report shows as JSON: ``models``, ``comparisons`` and ``protocols``.
 
     ``models`` is a list of `Evaluation.numbers`; ``comparisons`` holds each further model against
-    the first, as from `hangtag.verdict.compare`.
+    the first, as from `hangtag.verdict.compare`; ``protocols`` are the fields of ``outcomes``.
     """
     return to_json(
         {
             "models": [one.numbers for one in evaluations],
             "comparisons": [_comparison(evaluations[0], other) for other in evaluations[1:]],
+            "protocols": list(outcomes),
         }
     )
 
 
-def report_html(evaluations: Sequence[Evaluation]) -> str:
+def report_html(evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome] = ()) -> str:
     """Make the report: a self-contained HTML page.
 
     Args:
         evaluations: At least one; of the same catalogue.
+        outcomes: Of the protocols that were asked for.
 
     Raises:
         MissingExtraError: Jinja2 or Matplotlib isn't installed.
@@ -65,6 +68,7 @@ def report_html(evaluations: Sequence[Evaluation]) -> str:
     sections = [
         ("scores", "Scores"),
         *([("comparison", "Comparison")] if len(evaluations) > 1 else []),
+        *([("protocols", "Published numbers")] if outcomes else []),
         ("automatic", "Automatic tagging"),
         ("calibration", "Calibration"),
         ("slices", "Slices"),
@@ -96,6 +100,7 @@ def report_html(evaluations: Sequence[Evaluation]) -> str:
             }
             for other, label in zip(evaluations[1:], labels[1:], strict=True)
         ],
+        outcomes=[(outcome, _outcome_rows(outcome)) for outcome in outcomes],
         curves=[draw_both(name, evaluations, labels) for name in _all_attributes(evaluations)],
         significant=SIGNIFICANT,
         bins=CALIBRATION_BINS,
@@ -196,6 +201,23 @@ def _comparison(first: Evaluation, other: Evaluation) -> dict[str, Any]:
     }
 
 
+def _outcome_rows(outcome: Outcome) -> list[list[Any]]:
+    return [
+        [
+            line.setting,
+            line.metric,
+            line.count,
+            line.ours,
+            "; ".join(
+                f"{variant}: {page.format_cell(value, 'percent')}"
+                for variant, value in line.published.items()
+            )
+            or None,
+        ]
+        for line in outcome.lines
+    ]
+
+
 def _disagreements(first: Evaluation, other: Evaluation) -> dict[str, list[Shown]]:
     gallery = Gallery(first)
     return {
@@ -215,7 +237,7 @@ def _lead(evaluation: Evaluation, several: bool) -> list[str]:
     sentences.append(
         f"{main} is right on {_percent(scores['accuracy'])} of "
         f"{attributes[main]['photos']:,} labelled photos, and among the first five on "
-        f"{_percent(scores['top_5'])}."
+        f"{_percent(scores['top5'])}."
     )
     weakest = min(attributes, key=lambda name: attributes[name]["scores"]["accuracy"]["value"])
     best = max(attributes, key=lambda name: attributes[name]["scores"]["accuracy"]["value"])
