@@ -29,7 +29,13 @@ ARGUMENTS = (
     *("--disable-component-update", "--disable-sync"),
 )
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+PATIENCE = 300.0
+"""Seconds that the app and the browser may take for a step; a busy machine needs them."""
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
+    pytest.mark.timeout(6 * PATIENCE),
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +53,23 @@ def app(tiny_model: Path) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health").close()
-                break
-            except urllib.error.URLError:
-                time.sleep(0.2)
-        else:
-            server.kill()
-            pytest.fail(f"the app did not start: {server.communicate()[0]}")
+        _wait_for(address, server)
         yield address
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(PATIENCE)
+
+
+def _wait_for(address: str, server: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health").close()
+            return
+        except urllib.error.URLError:
+            time.sleep(0.2)
+    server.kill()
+    pytest.fail(f"the app did not start: {server.communicate()[0]}")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +85,7 @@ def page(app: str, browser: "playwright.Browser") -> Iterator["playwright.Page"]
     """A fresh visit; fails the test if the page asks anyone but the app for anything."""
     context = browser.new_context(accept_downloads=True, viewport={"width": 1366, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(1000 * PATIENCE)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))

@@ -10,9 +10,8 @@ def test_a_type_has_the_parents_that_most_of_its_rows_state() -> None:
     def row(article_type: str, sub: str | None) -> dict[str, str | None]:
         return {"articleType": article_type, "subCategory": sub, "masterCategory": "Apparel"}
 
-    taxonomy = Taxonomy.learn(
-        [row("Shirts", "Topwear"), row("Shirts", "Belts"), row("Shirts", "Topwear"), row("Jeans", None)]
-    )
+    stated = [("Shirts", "Topwear"), ("Shirts", "Belts"), ("Shirts", "Topwear"), ("Jeans", None)]
+    taxonomy = Taxonomy.learn([row(*pair) for pair in stated])
     assert taxonomy.levels == ("subCategory", "masterCategory")
     assert taxonomy.parent("Shirts", "subCategory") == "Topwear"
     assert taxonomy.parent("Jeans", "subCategory") is None

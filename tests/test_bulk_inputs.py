@@ -244,6 +244,13 @@ def test_other_file_systems():
     (item,) = Inputs(["memory://shop"])
     assert item.photo == "memory:///shop/deep/a.png"
     assert (np.asarray(read_photo(item.source())) == 12).all()
+    memory.pipe("/shop/table.csv", b"photo\ndeep/a.png\n/local.png\n")
+    items = list(Inputs(["memory://shop/table.csv"]))
+    assert [item.photo for item in items] == ["deep/a.png", "/local.png"]
+    assert [item.place for item in items] == ["memory://shop/deep/a.png", "/local.png"]
+    assert (read_photo(items[0].source()) == 12).all()
+    with pytest.raises(HangtagError, match="can't be read"):
+        Inputs(["memory://shop/gone.csv"]).survey()
     with pytest.raises(PhotoError, match="can't be fetched"):
         remote.fetch("memory://shop/gone.png", 1000)
     with pytest.raises(PhotoError, match="more than"):

@@ -251,7 +251,7 @@ def test_limits_hold_and_others_are_served_meanwhile(tiny_model, photo, tmp_path
         problem(endless, 413)
 
         files = [("images", ("a.jpg", photo))] * 4
-        assert "3" in problem(httpx.post(f"{server.url}/predict_batch", files=files), 413)["detail"]
+        assert "3" in problem(httpx.post(f"{server.url}/predict_batch", files=files), 422)["detail"]
 
         for dawdler in dawdlers:
             status, document = answer(dawdler)

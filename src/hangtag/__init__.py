@@ -20,7 +20,7 @@ _HOMES = {
 }
 """Module of each public name, and the extra that it needs."""
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = ["Tagger", "__version__", "evaluate", "read_catalogue", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -114,9 +114,7 @@ class Augmenter:
         return softened
 
 
-def _uniform(
-    shape: int | tuple[int, ...], low: float, high: float, device: torch.device
-) -> Tensor:
+def _uniform(shape: int | tuple[int, ...], low: float, high: float, device: torch.device) -> Tensor:
     return low + (high - low) * torch.rand(shape, device=device)
 
 

@@ -48,6 +48,7 @@ def finish(
     network: HangtagNetwork,
     recipe: Recipe,
     data: TrainingData,
+    *,
     judged_on: Mapping[str, TestSet],
     folder: Path,
     facts: dict[str, Any],

@@ -122,7 +122,15 @@ def train(
         facts = {"name": name or folder.name, "catalogue": catalogue.source.name}
         if command is not None:
             facts["command"] = command
-        finish(lesson.network, recipe, data, judged_on, folder, facts, progress)
+        finish(
+            lesson.network,
+            recipe,
+            data,
+            judged_on=judged_on,
+            folder=folder,
+            facts=facts,
+            progress=progress,
+        )
     return folder
 
 

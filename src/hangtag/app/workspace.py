@@ -177,12 +177,12 @@ class Workspaces:
             review: The empty review that a new sitting begins with.
         """
         with self._lock:
-            self._end_idle()
             if token is None or token not in self._open:
-                token = secrets.token_urlsafe(16)
-                self._open[token] = (time.monotonic(), Workspace(review))
-            workspace = self._open.pop(token)[1]
+                token, workspace = secrets.token_urlsafe(16), Workspace(review)
+            else:
+                workspace = self._open.pop(token)[1]
             self._open[token] = (time.monotonic(), workspace)  # the last is the latest used
+            self._end_idle()
             return token, workspace
 
     def close(self, token: str) -> None:
@@ -194,6 +194,6 @@ class Workspaces:
     def _end_idle(self) -> None:
         oldest = time.monotonic() - MAX_IDLE
         for token, (used, workspace) in list(self._open.items()):
-            if used < oldest or len(self._open) >= MAX_WORKSPACES:
+            if used < oldest or len(self._open) > MAX_WORKSPACES:
                 del self._open[token]
                 workspace.close()

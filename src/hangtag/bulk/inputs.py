@@ -3,30 +3,27 @@
 Inputs are listed lazily and in a fixed order, so a million photos cost no more memory than ten.
 """
 
-import csv
 import glob
 import hashlib
-import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
-from hangtag.bulk.remote import fetch, is_url, walk_remote
+from hangtag.bulk.remote import fetch, is_url, local_copy, walk_remote
+from hangtag.bulk.tables import photo_cells
 from hangtag.catalogue import PHOTO_SUFFIXES, read_catalogue
-from hangtag.columns import PHOTOS, pick
 from hangtag.errors import HangtagError
 from hangtag.photo import DEFAULT_LIMITS, PhotoError
 from hangtag.rows import TABLES
 from hangtag.store import Folder, Zip, open_store
 
 STDIN = "-"
-LIST_SUFFIX = ".txt"
-"""A text file with one path or URL a line."""
+LISTINGS = TABLES | {".txt"}
+"""Endings of tables, and of text files with one path or URL a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +113,31 @@ class Inputs:
     def _of(self, source: str) -> Iterator[Item]:
         if source == STDIN and self._stdin is not None:
             self._stdin.seek(0)
-            return _from_lines(self._stdin, Path())
+            return _from_lines(self._stdin, ".")
         if is_url(source):
-            return (Item(url, url) for url in walk_remote(source, PHOTO_SUFFIXES))
+            return self._from_url(source)
         path = Path(source)
-        suffix = path.suffix.lower()
         if path.is_dir():
             return _from_folder(path)
         if not path.exists() and glob.has_magic(source):
             return self._from_glob(source)
-        if suffix == ".zip" and path.exists():
+        if not path.exists():
+            return iter([Item(source, source)])
+        if path.suffix.lower() == ".zip":
             return _from_zip(path)
-        if suffix in TABLES and path.exists():
-            return _from_table(path, self._photo_column)
-        if suffix == LIST_SUFFIX and path.exists():
-            return _from_list(path)
+        if path.suffix.lower() in LISTINGS:
+            return self._listed_in(path, str(path.parent))
         return iter([Item(source, source)])
+
+    def _listed_in(self, path: Path, base: str) -> Iterator[Item]:
+        if path.suffix.lower() in TABLES:
+            return _from_table(path, self._photo_column, base)
+        return _from_list(path, base)
+
+    def _from_url(self, url: str) -> Iterator[Item]:
+        if PurePosixPath(url).suffix.lower() not in LISTINGS:
+            return (Item(photo, photo) for photo in walk_remote(url, PHOTO_SUFFIXES))
+        return self._listed_in(local_copy(url), url.rpartition("/")[0])
 
     def _from_glob(self, pattern: str) -> Iterator[Item]:
         matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  also absolute ones
@@ -169,36 +175,38 @@ def _from_zip(path: Path) -> Iterator[Item]:
             yield Item(f"{path}/{member}", member, str(path))
 
 
-def _from_list(path: Path) -> Iterator[Item]:
+def _from_list(path: Path, base: str) -> Iterator[Item]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        yield from _from_lines(lines, path.parent)
+        yield from _from_lines(lines, base)
 
 
-def _from_lines(lines: Iterable[str], folder: Path) -> Iterator[Item]:
+def _from_lines(lines: Iterable[str], base: str) -> Iterator[Item]:
     for line in lines:
         if cell := line.strip():
-            yield Item(cell, _place(cell, folder))
+            yield Item(cell, _place(cell, base))
 
 
-def _place(cell: str, folder: Path) -> str:
-    return cell if is_url(cell) else str(folder / cell)
+def _place(cell: str, base: str) -> str:
+    """Where a cell of a table in the folder or URL ``base`` points to."""
+    if is_url(cell) or Path(cell).is_absolute():
+        return cell
+    return f"{base}/{cell}" if is_url(base) else str(Path(base) / cell)
 
 
-def _from_table(path: Path, photo_column: str | None) -> Iterator[Item]:
-    read = {".parquet": _parquet_cells, ".jsonl": _json_cells, ".ndjson": _json_cells}
-    cells = read.get(path.suffix.lower(), _delimited_cells)(path, photo_column)
+def _from_table(path: Path, photo_column: str | None, base: str) -> Iterator[Item]:
+    cells = photo_cells(path, photo_column)
     if cells is None:
-        yield from _from_catalogue(path)
+        yield from _from_catalogue(path, base)
         return
     for row, cell in enumerate(cells, start=1):
         if cell:
-            yield Item(cell, _place(cell, path.parent))
+            yield Item(cell, _place(cell, base))
         else:
             reason = f"{path}: row {row} names no photo; complete the row or leave it out"
             yield Item("", None, reason=reason)
 
 
-def _from_catalogue(path: Path) -> Iterator[Item]:
+def _from_catalogue(path: Path, base: str) -> Iterator[Item]:
     """A table without a column of photos: found by the products' ids."""
     catalogue = read_catalogue(path)
     for product, photo in catalogue.table.select("id", "photo").iter_rows():
@@ -206,77 +214,4 @@ def _from_catalogue(path: Path) -> Iterator[Item]:
             reason = f"{path}: no photo of product {product}; add it or leave the row out"
             yield Item(product, None, reason=reason)
         else:
-            yield Item(photo, str(path.parent / photo))
-
-
-def _choose(header: Sequence[str], photo_column: str | None, path: Path) -> str | None:
-    if photo_column is not None and photo_column not in header:
-        raise HangtagError(f"{path}: no column {photo_column!r}; there are {', '.join(header)}")
-    return photo_column or pick(list(header), PHOTOS)
-
-
-def _delimited_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
-    with path.open("rb") as file:
-        wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-    encoding = "utf-16" if wide else "utf-8-sig"
-    lines = path.open(encoding=encoding, errors="surrogateescape", newline="")
-    delimiter = max(",\t;", key=lines.readline().count)
-    lines.seek(0)
-    reader = csv.reader(lines, delimiter=delimiter)
-    header = [name.strip() for name in next(reader, [])]
-    column = _choose(header, photo_column, path)
-    if column is None:
-        lines.close()
-        return None
-
-    def cells() -> Iterator[str | None]:
-        position = header.index(column)
-        with lines:
-            for record in reader:
-                if record:
-                    yield record[position].strip() if position < len(record) else None
-
-    return cells()
-
-
-def _json_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
-    lines = path.open(encoding="utf-8-sig", errors="surrogateescape")
-
-    def rows() -> Iterator[dict[str, object]]:
-        with lines:
-            for line in lines:
-                if line.strip():
-                    try:
-                        value = json.loads(line)
-                    except ValueError:
-                        value = None
-                    yield value if isinstance(value, dict) else {}
-
-    every = rows()
-    first = next(every, {})
-    column = _choose(list(first), photo_column, path)
-    if column is None:
-        lines.close()
-        return None
-
-    return (_text(row.get(column)) for row in chain([first], every))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value).strip()
-
-
-def _parquet_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
-    import polars
-
-    try:
-        table = polars.scan_parquet(path)
-        column = _choose(table.collect_schema().names(), photo_column, path)
-        if column is None:
-            return None
-        cells = table.select(polars.col(column).cast(polars.String)).collect()[column]
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise HangtagError(
-            f"{path}: not a Parquet file that can be read; write it again"
-        ) from error
-    return (_text(cell) for cell in cells)
+            yield Item(photo, _place(photo, base))

@@ -9,10 +9,10 @@ import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPException
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import hangtag
-from hangtag.errors import require
+from hangtag.errors import HangtagError, require
 from hangtag.photo import PhotoError
 
 SECONDS_OF_SILENCE = 20
@@ -51,6 +51,20 @@ def walk_remote(url: str, suffixes: frozenset[str]) -> Iterator[str]:
     for name in sorted(system.find(path)):
         if PurePosixPath(name).suffix.lower() in suffixes:
             yield system.unstrip_protocol(name)
+
+
+def local_copy(url: str) -> Path:
+    """Download a table to a temporary file of the same name.
+
+    Raises:
+        HangtagError: It can't be read.
+    """
+    fsspec = require("scale", "fsspec")
+    try:
+        return Path(fsspec.open_local(f"simplecache::{url}", simplecache={"same_names": True}))
+    except Exception as error:
+        # Every file system has exceptions of its own.
+        raise HangtagError(f"{url}: can't be read ({error}); check the address") from error
 
 
 def fetch(url: str, max_bytes: int) -> bytes:

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response, UploadFile
+from fastapi import APIRouter, File, Query, Response, UploadFile
 from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
@@ -44,6 +44,7 @@ HOW_TO_CALL = {
 """The cure for a request that lacks what an address needs."""
 
 _UNNAMED = "photo"
+_FILE = {"type": "string", "format": "binary"}
 _READING = (UNAUTHORISED,)
 _TAGGING = (
     MALFORMED,
@@ -56,8 +57,33 @@ _TAGGING = (
 )
 
 
+def health_routes(service: TaggingService) -> APIRouter:
+    """Build what tells whether the server works; needs no key."""
+    router = APIRouter(tags=["about"])
+
+    @router.get(
+        "/health",
+        summary="Is the server alive, and does it take photos?",
+        responses={503: {"model": Health, "description": "Photos are not taken at present."}},
+    )
+    async def health() -> Health:
+        state = Health(
+            status="healthy" if service.ready else "unavailable",
+            live=True,
+            ready=service.ready,
+            model=service.tagger.info.name,
+            version=hangtag.__version__,
+            photos_waiting=service.waiting,
+        )
+        if not service.ready:
+            return JSONResponse(state.model_dump(), 503)  # type: ignore[return-value]
+        return state
+
+    return router
+
+
 def information_routes(service: TaggingService, settings: Settings, metrics: Metrics) -> APIRouter:
-    """Build what tells about the server and its model."""
+    """Build what tells about the model and the work done."""
     router = APIRouter(tags=["about"])
     info = service.tagger.info
     thresholds = info.calibration.thresholds
@@ -81,24 +107,6 @@ def information_routes(service: TaggingService, settings: Settings, metrics: Met
         numbers=info.numbers,
         card=service.tagger.model.card,
     )
-
-    @router.get(
-        "/health",
-        summary="Is the server alive, and does it take photos?",
-        responses={503: {"model": Health, "description": "Photos are not taken at present."}},
-    )
-    async def health() -> Health:
-        state = Health(
-            status="healthy" if service.ready else "unavailable",
-            live=True,
-            ready=service.ready,
-            model=info.name,
-            version=hangtag.__version__,
-            photos_waiting=service.waiting,
-        )
-        if not service.ready:
-            return JSONResponse(state.model_dump(), 503)  # type: ignore[return-value]
-        return state
 
     @router.get(
         "/model",
@@ -134,6 +142,7 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
         listed,
         Query(description="Tag only these; repeat the parameter or use commas. Default: all."),
     ]
+    several = {"items": _FILE, "minItems": 1, "maxItems": settings.max_files}
     explaining = Annotated[bool, Query(description="Show where the network looked.")]
 
     async def tag_one(
@@ -151,7 +160,7 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
         responses=documented(*_TAGGING, UNREADABLE),
     )
     async def predict(
-        image: UploadFile,
+        image: Annotated[UploadFile, File(json_schema_extra={**_FILE, "minLength": 1})],
         attributes: wanted_attributes = None,
         explain: explaining = False,
     ) -> PhotoResult:
@@ -175,12 +184,12 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
         responses=documented(*_TAGGING),
     )
     async def predict_batch(
-        images: list[UploadFile],
+        images: Annotated[list[UploadFile], File(json_schema_extra=several)],
         attributes: wanted_attributes = None,
     ) -> BatchResult:
         if len(images) > settings.max_files:
             raise Problem(
-                TOO_LARGE,
+                INVALID,
                 f"{len(images)} photos are more than the {settings.max_files} allowed at a time",
                 "send them in several requests",
             )

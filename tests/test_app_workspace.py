@@ -1,0 +1,133 @@
+"""A sitting: photos wait, are tagged in steps, and can be looked at closely."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import reviewing
+from drawing import draw_broken_photos, draw_garment
+from hangtag import Tagger
+from hangtag.app import workspace as workspaces
+from hangtag.app.review import Review
+from hangtag.app.uploads import Upload
+from hangtag.app.workspace import Workspace, Workspaces
+from hangtag.errors import HangtagError
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny_model: Path) -> Tagger:
+    return Tagger(tiny_model)
+
+
+@pytest.fixture
+def workspace(tagger: Tagger) -> Workspace:
+    return Workspace(Review(tagger.attributes, tagger.model.taxonomy))
+
+
+def jpeg(kind: str = "Tshirts", colour: str = "Blue") -> bytes:
+    file = io.BytesIO()
+    draw_garment(kind, colour, (320, 240)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def test_photos_are_tagged_as_the_tagger_does(workspace: Workspace, tagger: Tagger):
+    workspace.receive([Upload("a.jpg", jpeg()), Upload("b.jpg", jpeg("Heels", "Red"))])
+    assert workspace.tag_some(tagger) == 2
+    for photo, data in zip(
+        workspace.review.photos.values(), (jpeg(), jpeg("Heels", "Red")), strict=True
+    ):
+        expected = tagger.tag(data).tags
+        assert {name: tag.suggestion.value for name, tag in photo.tags.items()} == {
+            name: tag.value for name, tag in expected.items()
+        }
+        assert {name: tag.suggestion.confidence for name, tag in photo.tags.items()} == (
+            pytest.approx({name: tag.confidence for name, tag in expected.items()}, abs=1e-5)
+        )
+
+
+def test_broken_photos_have_their_error_and_cost_nothing_else(
+    workspace: Workspace, tagger: Tagger, tmp_path: Path
+):
+    folder = draw_broken_photos(tmp_path)
+    files = sorted(folder.iterdir())
+    workspace.receive(Upload(file.name, file.read_bytes()) for file in files)
+    workspace.tag_some(tagger, len(files))
+    errors = {photo.name: photo.error for photo in workspace.review.photos.values() if photo.error}
+    assert set(errors) == {"truncated.jpg", "text.jpg", "empty.jpg"}
+    assert all(error.startswith(f"{name}: ") for name, error in errors.items())
+    assert str(tmp_path) not in str(errors)
+
+
+def test_the_queue_is_worked_off_in_steps(workspace: Workspace, tagger: Tagger):
+    workspace.receive(Upload(f"{number}.jpg", jpeg()) for number in range(5))
+    taken = []
+    while workspace.waiting:
+        taken.append(workspace.tag_some(tagger, 2))
+    assert taken == [2, 2, 1]
+    assert [photo.name for photo in workspace.review.photos.values()] == [
+        f"{number}.jpg" for number in range(5)
+    ]
+
+
+def test_uploads_that_failed_go_to_the_review_at_once(workspace: Workspace):
+    workspace.receive([Upload("a.zip", error="a.zip: the zip is damaged; pack it again")])
+    assert workspace.waiting == 0
+    assert workspace.review.counts().problems == 1
+
+
+def test_thumbnails_are_small_and_keep_the_proportions(workspace: Workspace, tagger: Tagger):
+    file = io.BytesIO()
+    draw_garment("Tshirts", "Blue", (900, 1200)).save(file, "JPEG")
+    workspace.receive([Upload("wide.jpg", file.getvalue())])
+    workspace.tag_some(tagger)
+    [photo] = workspace.review.photos.values()
+    assert Image.open(io.BytesIO(photo.thumbnail or b"")).size == (320, 240)
+    assert workspace.large_picture(photo).size == (900, 675)
+
+
+def test_a_heat_map_covers_the_photo(workspace: Workspace, tagger: Tagger):
+    workspace.receive([Upload("a.jpg", jpeg())])
+    workspace.tag_some(tagger)
+    [photo] = workspace.review.photos.values()
+    plain = workspace.large_picture(photo)
+    heated = Image.open(io.BytesIO(workspace.explained(photo, tagger, "articleType", "Tshirts")))
+    assert heated.size == plain.size
+    assert heated.convert("RGB").tobytes() != plain.tobytes()
+
+
+def test_a_catalogue_that_cannot_be_read_leaves_none_open(workspace: Workspace):
+    with pytest.raises(HangtagError, match="styles"):
+        workspace.open_catalogue("../styles.csv", io.BytesIO(b"a,b\n1,2\n"))
+    assert workspace.catalogue is None
+
+
+def test_a_sitting_is_found_again_by_its_token():
+    sittings = Workspaces()
+    token, workspace = sittings.open(None, reviewing.review())
+    assert sittings.open(token, reviewing.review()) == (token, workspace)
+    assert sittings.open("unknown", reviewing.review())[1] is not workspace
+
+
+def test_a_closed_sitting_leaves_no_photos(workspace: Workspace, tagger: Tagger):
+    sittings = Workspaces()
+    token, workspace = sittings.open(None, Review(tagger.attributes))
+    workspace.receive([Upload("a.jpg", jpeg())])
+    workspace.tag_some(tagger)
+    [photo] = workspace.review.photos.values()
+    assert photo.path is not None
+    sittings.close(token)
+    assert not photo.path.exists()
+    assert sittings.open(token, Review(tagger.attributes))[0] != token
+
+
+def test_the_sitting_left_alone_longest_makes_room(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workspaces, "MAX_WORKSPACES", 2)
+    sittings = Workspaces()
+    first, second = (sittings.open(None, reviewing.review())[0] for _ in range(2))
+    sittings.open(first, reviewing.review())
+    third = sittings.open(None, reviewing.review())[0]
+    assert sittings.open(first, reviewing.review())[0] == first
+    assert sittings.open(third, reviewing.review())[0] == third
+    assert sittings.open(second, reviewing.review())[0] != second
