@@ -14,7 +14,7 @@ import onnxruntime
 import timm
 import torch
 
-from benchmarks import agreement, processes, rates
+from benchmarks import agreement, cluster, processes, rates
 from benchmarks.photos import KINDS, repeated, unpack
 from hangtag.tagger import Tagger, available_cores
 
@@ -119,6 +119,13 @@ def _markdown(results: Mapping[str, Any]) -> str:
         lines.append(
             f"| {count:,} | {run['seconds']:.1f} | {per_photo:.2f} | {run['megabytes']:.0f} |"
         )
+    if "cluster" in results:
+        of = results["cluster"]
+        lines += [
+            "",
+            f"Ray, {of['nodes']} nodes of one core: {of['Ray']:,.0f} photos/s, one process "
+            f"{of['one process']:,.0f}; ratio {of['Ray ÷ one process']:.2f}.",
+        ]
     same = results["reduced decoding"]
     lines += [
         "",
@@ -151,6 +158,7 @@ def main() -> None:
     parser.add_argument(
         "--growth", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="numbers of photos"
     )
+    parser.add_argument("--ray", action="store_true", help="also on a Ray cluster")
     parser.add_argument("-o", "--output", type=Path, help="JSON file for the results")
     options = parser.parse_args()
     tagger = Tagger(options.model, threads=1)
@@ -160,6 +168,9 @@ def main() -> None:
         results["speed"] = speed(tagger, options.data, folder, options.rounds, options.share)
         small, full = (sorted((folder / kind).iterdir()) for kind in ("small", "full-size"))
         results["processes"] = whole_processes(options.model, small, folder, options.growth)
+        table = folder / f"{options.growth[-1]}.csv"
+        if options.ray:
+            results["cluster"] = cluster.throughput(tagger, table, folder)
         results["reduced decoding"] = agreement.reduced_decoding(tagger, full)
     print(_markdown(results))
     if options.output:

@@ -300,6 +300,44 @@ def evaluate(
         report.print()
 
 
+class Form(StrEnum):
+    """What a model can be exported to."""
+
+    ONNX = "onnx"
+    ONNX_INT8 = "onnx-int8"
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Name or folder of the model.")],
+    *,
+    form: Annotated[
+        Form, typer.Option("--format", help="The ONNX graph, or a model folder computing in int8.")
+    ] = Form.ONNX,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File or folder to write.")],
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Catalogue that the model was trained on; int8 needs its photos."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Points of accuracy that int8 may lose on any attribute.")
+    ] = 0.3,
+) -> None:
+    """Write a model in another form."""
+    from hangtag.export import export_int8, export_onnx
+    from hangtag.progress import step_progress
+
+    if form is Form.ONNX:
+        export_onnx(model, output)
+        return
+    if calibrate is None:
+        raise HangtagError("onnx-int8: needs photos; name the catalogue with --calibrate")
+    with step_progress() as tell:
+        change = export_int8(model, calibrate, output, tolerance=tolerance, progress=tell)
+    for attribute, points in change.items():
+        typer.echo(f"{attribute:16} {points:+.2f} points of accuracy")
+
+
 def main() -> None:
     """Run the command line; the entry point that the package installs."""
     try:

@@ -1,0 +1,48 @@
+"""Exported models: the plain graph, and one that computes in int8."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from hangtag import export
+from hangtag.catalogue import read_catalogue
+from hangtag.errors import HangtagError
+from hangtag.tagger import Tagger
+
+
+def test_onnx(tiny_model: Path, tmp_path: Path):
+    file = export.export_onnx(tiny_model, tmp_path / "network.onnx")
+    assert file.read_bytes() == (tiny_model / "model.onnx").read_bytes()
+    with pytest.raises(HangtagError, match="can't be written"):
+        export.export_onnx(tiny_model, tmp_path / "no" / "network.onnx")
+
+
+def test_int8(drawn_catalogue: Path, tiny_model: Path, tmp_path: Path):
+    change = export.export_int8(
+        tiny_model, drawn_catalogue, tmp_path / "int8", photos=48, tolerance=5
+    )
+    assert "articleType" in change
+    original, quantised = Tagger(tiny_model), Tagger(tmp_path / "int8")
+    assert quantised.info.name == f"{original.info.name}-int8"
+    graph = onnx.load(quantised.model.onnx_path).graph
+    assert any(node.op_type == "QuantizeLinear" for node in graph.node)
+    catalogue = read_catalogue(drawn_catalogue)
+    photos = [catalogue.photo_bytes(name) for name in catalogue.table["photo"][:40]]
+    inputs = np.stack([original.prepare(photo) for photo in photos])
+    ours, theirs = (tagger.probabilities(inputs).values for tagger in (original, quantised))
+    same = ours["articleType"].argmax(1) == theirs["articleType"].argmax(1)
+    assert same.mean() >= 0.9
+    with pytest.raises(HangtagError, match="exists already"):
+        export.export_int8(tiny_model, drawn_catalogue, tmp_path / "int8")
+
+
+def test_int8_that_is_too_bad_is_not_written(
+    drawn_catalogue: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    worse = iter([{"season": 0.9, "usage": 0.5}, {"season": 0.89, "usage": 0.6}])
+    monkeypatch.setattr(export, "_accuracies", lambda _: next(worse))
+    with pytest.raises(HangtagError, match=r"loses 1\.00 points of accuracy on season"):
+        export.export_int8(tiny_model, drawn_catalogue, tmp_path / "int8", photos=8)
+    assert list(tmp_path.iterdir()) == []
