@@ -126,7 +126,7 @@ def _quantise(tagger: Tagger, inputs: Iterator[np.ndarray], file: Path) -> None:
     preparation = require("train", "onnxruntime.quantization.shape_inference")
     onnx = require("train", "onnx")
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined,misc]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
         def get_next(self) -> dict[str, np.ndarray] | None:
             made = next(inputs, None)
             return None if made is None else {INPUT: made}

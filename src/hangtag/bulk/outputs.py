@@ -128,13 +128,15 @@ class PartFile:
             HangtagError: The disk is full or fails; earlier rows are kept.
         """
         lines = []
+        errors = 0
         for tags in results:
             row = tags.to_dict() if self._is_lines else flat_row(tags, self.attributes)
             lines.append(json_line(row))
-            self.done += 1
-            self.errors += tags.error is not None
+            errors += tags.error is not None
         with self._explained():
             self._write(b"".join(lines))
+        self.done += len(lines)
+        self.errors += errors
 
     def finish(self) -> None:
         """Turn the part into the output, which appears complete or not at all."""
@@ -145,6 +147,8 @@ class PartFile:
                     self._copy_lines(made)
                 else:
                     self._convert(made)
+                with made.open("rb+") as file:
+                    os.fsync(file.fileno())
                 os.replace(made, self.output)  # noqa: PTH105  atomic on every system
             finally:
                 made.unlink(missing_ok=True)
@@ -208,17 +212,18 @@ class PartFile:
         with self.path.open("rb") as part, made.open("wb") as file:
             part.readline()
             shutil.copyfileobj(part, file)
-            file.flush()
-            os.fsync(file.fileno())
 
     def _convert(self, made: Path) -> None:
         import polars
 
         rows = polars.scan_ndjson(self.path, schema=table_schema(self.attributes)).slice(1)
-        if self.output.suffix.lower() == ".parquet":
-            rows.sink_parquet(made)
-        else:
-            rows.sink_csv(made)
+        try:
+            if self.output.suffix.lower() == ".parquet":
+                rows.sink_parquet(made)
+            else:
+                rows.sink_csv(made)
+        except polars.exceptions.PolarsError as error:
+            raise OSError(errno.EIO, str(error)) from error
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import onnxruntime
 
 from hangtag.bulk.inputs import Item
 from hangtag.photo import PhotoError, read_photo, to_input
@@ -22,6 +23,9 @@ from hangtag.tags import PhotoTags
 
 REMOTE_READERS = 16
 """Photos fetched at a time: they wait for the network and not for a core."""
+
+
+GPU_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,13 @@ class Plan:
 
 
 def plan_for(*, remote: bool = False) -> Plan:
-    """Choose threads by the cores that this process may use."""
+    """Choose threads by the cores that this process may use, and by whether there is a GPU."""
     cores = available_cores()
-    return Plan(readers=max(cores, REMOTE_READERS) if remote else cores, runners=cores)
+    readers = max(cores, REMOTE_READERS) if remote else cores
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        # One batch is copied to the GPU while the other is computed.
+        return Plan(readers, runners=2, batch=GPU_BATCH)
+    return Plan(readers, runners=cores)
 
 
 def tag_in_order(tagger: Tagger, items: Iterable[Item], plan: Plan) -> Iterator[list[PhotoTags]]:
