@@ -6,8 +6,9 @@ Everything is inlined and the page forbids itself any request, so a report can b
 
 import base64
 import io
-import itertools
 import re
+import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -38,7 +39,6 @@ HEAT = "YlGnBu"
 _INK = "#123457"
 
 _SVG_IDS = re.compile(r'(\bid="|url\(#|href="#)')
-_FIGURE_NUMBERS = itertools.count(1)
 
 
 def render(template: str, *, title: str, **context: Any) -> str:
@@ -104,6 +104,8 @@ def drawing(width: float = 6.0, height: float = 3.6) -> Iterator[tuple["Figure",
         "grid.alpha": 0.25,
         "font.family": "sans-serif",
         "font.size": 9,
+        # Values may hold dollar signs; they are no formulas.
+        "text.parse_math": False,
     }
     with matplotlib.rc_context(style):
         # Not through pyplot, which would keep every figure and look for a display.
@@ -123,12 +125,15 @@ def svg(figure: "Figure", description: str) -> "Markup":
     buffer = io.StringIO()
     # Text stays text, so it can be searched and figures stay small; a fixed salt and no date make
     # the same numbers give the same file.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hangtag"}):
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "hangtag"}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The reader's fonts draw the text, so it doesn't matter what Matplotlib's lack.
+        warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :].replace(_INK, "currentColor")
     # Several figures share a page, so their ids must differ.
-    drawn = _SVG_IDS.sub(rf"\g<1>figure{next(_FIGURE_NUMBERS)}-", drawn)
+    drawn = _SVG_IDS.sub(rf"\g<1>figure{zlib.crc32(drawn.encode())}-", drawn)
     label = markup.escape(description)
     return markup.Markup(
         drawn.replace("<svg", f'<svg role="img" aria-label="{label}" class="figure"', 1)
