@@ -97,6 +97,11 @@ def page(app: str, browser: "playwright.Browser") -> Iterator["playwright.Page"]
     assert [url for url in asked if not url.startswith(own)] == []
 
 
+def expect(found: "playwright.Locator") -> "playwright.LocatorAssertions":
+    playwright.expect.set_options(timeout=1000 * PATIENCE)
+    return playwright.expect(found)
+
+
 def photo(kind: str = "Tshirts", colour: str = "Blue") -> bytes:
     file = io.BytesIO()
     draw_garment(kind, colour, (320, 240)).save(file, "JPEG")
@@ -131,15 +136,15 @@ def test_one_photo_gets_its_tags(page: "playwright.Page"):
     upload(page, {"shirt.jpg": photo()})
     card = page.get_by_test_id("stHtml").filter(has_text="shirt.jpg").last
     for label in ("Gender", "Article type", "Base colour", "Season"):
-        assert card.get_by_text(label, exact=True).is_visible()
-    assert card.locator(".ht-bar").count() == 7
+        expect(card.get_by_text(label, exact=True)).to_be_visible()
+    expect(card.locator(".ht-bar")).to_have_count(7)
     assert card.locator("img").evaluate("image => image.naturalWidth") == 240
 
 
 def test_a_broken_photo_says_why_among_the_others(page: "playwright.Page"):
     upload(page, {"a.jpg": photo(), "broken.jpg": b"not a photo", "b.jpg": photo("Heels", "Red")})
-    assert "broken.jpg" in page.get_by_role("alert").filter(has_text="broken.jpg").inner_text()
-    assert page.get_by_role("button", name="Look closer").count() == 2
+    expect(page.locator(".ht-error")).to_contain_text("broken.jpg: ")
+    expect(page.get_by_role("button", name="Look closer")).to_have_count(2)
 
 
 def test_a_corrected_tag_is_in_the_files_and_the_catalogue(page: "playwright.Page", tmp_path: Path):
@@ -195,7 +200,7 @@ def test_decisions_survive_a_reload(page: "playwright.Page"):
     decided = page.get_by_text("decided by you").inner_text()
     page.reload()
     page.get_by_text("decided by you").wait_for()
-    assert page.get_by_text("decided by you").inner_text() == decided
+    expect(page.get_by_text("decided by you")).to_have_text(decided)
 
 
 def test_a_pasted_photo_is_tagged(page: "playwright.Page"):
@@ -219,10 +224,10 @@ def test_five_hundred_photos_stay_usable(page: "playwright.Page"):
             archive.writestr(f"{number:03d}.jpg", data)
     upload(page, {"photos.zip": packed.getvalue()})
     page.get_by_text("500 photos").first.wait_for()
-    assert page.get_by_role("button", name="Look closer").count() == 24
+    expect(page.get_by_role("button", name="Look closer")).to_have_count(24)
     page.get_by_role("button", name="21", exact=True).click()
     page.get_by_text("499.jpg").first.wait_for()
-    assert page.get_by_role("button", name="Look closer").count() == 20
+    expect(page.get_by_role("button", name="Look closer")).to_have_count(20)
 
 
 def test_a_catalogue_is_explored_and_the_model_judged(

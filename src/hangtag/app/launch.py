@@ -12,6 +12,7 @@ MAX_UPLOAD_MB = 4096
 """Largest file that can be uploaded, in megabytes: a zip with a whole catalogue."""
 
 _SCRIPT = Path(__file__).with_name("main.py")
+_ALL_ADDRESSES = ("0.0.0.0", "::")
 _THEME = Path(__file__).with_name("theme.toml")
 
 
@@ -34,7 +35,7 @@ def launch(
 
     Raises:
         MissingExtraError: Streamlit isn't installed.
-        HangtagError: The port is taken.
+        HangtagError: The port is taken, or the address isn't this machine's.
         ModelError: The model can't be read.
     """
     bootstrap = require("app", "streamlit.web.bootstrap")
@@ -48,6 +49,8 @@ def launch(
     options = {
         "server.address": host,
         "server.port": port,
+        # Other sites must not reach the app through a name of their own for this address.
+        "server.allowedHosts": [] if host in _ALL_ADDRESSES else [host, "localhost"],
         "server.headless": not browser,
         "server.fileWatcherType": "none",
         "server.maxUploadSize": MAX_UPLOAD_MB,
@@ -67,11 +70,10 @@ def launch(
 def _check_port(host: str, port: int) -> None:
     import socket
 
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise HangtagError(
-            f"{host}:{port}: {error.strerror or error}; choose another with --port"
+            f"{host}:{port}: {error.strerror or error}; choose another --port or --host"
         ) from error

@@ -115,6 +115,10 @@ class Review:
         """Names of the attributes, in the model's order."""
         return [attribute.name for attribute in self.attributes]
 
+    def _all(self) -> list[ReviewedPhoto]:
+        # A copy: another tab of the same sitting may be adding photos.
+        return list(self.photos.values())
+
     def vocabulary(self, attribute: str) -> tuple[str, ...]:
         """Values that an attribute can take."""
         return next(known.values for known in self.attributes if known.name == attribute)
@@ -191,7 +195,7 @@ class Review:
         wanted = {attribute: set(some) for attribute, some in (values or {}).items() if some}
         found = [
             photo
-            for photo in self.photos.values()
+            for photo in self._all()
             if _shown(photo, show)
             and name.lower() in photo.name.lower()
             and all(
@@ -206,23 +210,21 @@ class Review:
     def used(self, attribute: str) -> list[tuple[str, int]]:
         """Values that occur for an attribute, with their counts, most frequent first."""
         counts = Counter(
-            photo.tags[attribute].value for photo in self.photos.values() if attribute in photo.tags
+            photo.tags[attribute].value for photo in self._all() if attribute in photo.tags
         )
         return [(value, count) for value, count in counts.most_common() if value is not None]
 
     def open_counts(self) -> dict[str, int]:
         """Number of open tags for each attribute."""
-        counts = Counter(
-            attribute for photo in self.photos.values() for attribute in photo.open_attributes
-        )
+        counts = Counter(attribute for photo in self._all() for attribute in photo.open_attributes)
         return {name: counts[name] for name in self.names}
 
     def counts(self) -> Counts:
         """How far the review is."""
-        tags = [tag for photo in self.photos.values() for tag in photo.tags.values()]
+        tags = [tag for photo in self._all() for tag in photo.tags.values()]
         return Counts(
             photos=len(self.photos),
-            problems=sum(photo.error is not None for photo in self.photos.values()),
+            problems=sum(photo.error is not None for photo in self._all()),
             tags=len(tags),
             open=sum(tag.open for tag in tags),
             by_person=sum(tag.decided_by == "person" for tag in tags),
