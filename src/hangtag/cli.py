@@ -65,36 +65,23 @@ def tag(
     ] = None,
 ) -> None:
     """Tag photos. A run into a file that was stopped goes on when it is started again."""
-    from hangtag.bulk import job, terminal
+    from hangtag.bulk.command import run
     from hangtag.bulk.inputs import Inputs
+    from hangtag.bulk.job import StoppedError
     from hangtag.tagger import Tagger
 
-    inputs = Inputs(photos, photo_column)
     options = {"precision": precision, "attributes": attributes, "alternatives": alternatives}
-    shown = (
-        sys.stderr.isatty() and (output is not None or as_json) if progress is None else progress
-    )
     try:
-        with terminal.progress_bar(shown) as tell:
-            tagger = Tagger(model, **options, threads=1)
-            names = [attribute.name for attribute in tagger.attributes]
-            if engine is Engine.RAY:
-                from hangtag.bulk.cluster import tag_on_ray
-
-                if output is None:
-                    raise HangtagError("--engine ray: writes Parquet parts; name a folder with -o")
-                outcome = tag_on_ray(tagger, inputs, output, options=options, progress=tell)
-            elif output is not None:
-                path = Path(output)
-                outcome = job.tag_to_file(tagger, inputs, path, options=options, progress=tell)
-            elif as_json:
-                write = job.json_writer(sys.stdout.buffer)
-                outcome = job.tag_to(tagger, inputs, write, progress=tell)
-            else:
-                tables = terminal.TagTables(names)
-                outcome = job.tag_to(tagger, inputs, tables.write, progress=tell)
-                tables.finish()
-    except (job.StoppedError, KeyboardInterrupt) as stopped:
+        outcome = run(
+            Tagger(model, **options, threads=1),
+            Inputs(photos, photo_column),
+            output=output,
+            as_json=as_json,
+            on_ray=engine is Engine.RAY,
+            options=options,
+            progress=progress,
+        )
+    except (StoppedError, KeyboardInterrupt) as stopped:
         typer.echo(str(stopped) or "stopped", err=True)
         raise typer.Exit(130) from stopped
     if outcome.errors:

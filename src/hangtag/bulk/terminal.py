@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -42,8 +42,11 @@ class TagTables:
         if len(self._waiting) >= ROWS_AT_A_TIME:
             self._print_many()
 
-    def finish(self) -> None:
-        """Print what is left."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Also after Ctrl-C: what is done is shown.
         if len(self._waiting) == 1 and not self._printed:
             self._print_one(self._waiting[0])
         elif self._waiting:
