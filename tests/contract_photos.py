@@ -7,8 +7,9 @@ import base64
 import io
 
 import schemathesis
-from drawing import draw_garment
 from hypothesis import strategies as st
+
+from drawing import draw_garment
 
 _file = io.BytesIO()
 draw_garment("Jeans", "Blue").save(_file, "JPEG")

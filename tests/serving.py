@@ -33,11 +33,12 @@ class Server:
     def __enter__(self) -> "Server":
         deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
+            time.sleep(0.05)
             try:
                 if httpx.get(f"{self.url}/health").is_success:
                     return self
             except httpx.TransportError:
-                time.sleep(0.05)
+                continue
         self.__exit__(None, None, None)
         raise AssertionError(f"the server didn't start: {self._log.read_text()}")
 

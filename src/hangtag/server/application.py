@@ -21,7 +21,12 @@ from hangtag.server.limits import API_KEY_HEADER, Limits
 from hangtag.server.metrics import SHARED_FOLDER, Metrics
 from hangtag.server.observation import Observation
 from hangtag.server.problems import INVALID, Problem, ProblemDocument
-from hangtag.server.routes import HOW_TO_CALL, information_routes, tagging_routes
+from hangtag.server.routes import (
+    HOW_TO_CALL,
+    health_routes,
+    information_routes,
+    tagging_routes,
+)
 from hangtag.server.settings import Settings
 from hangtag.server.tagging import TaggingService
 
@@ -59,6 +64,7 @@ def create_application(settings: Settings) -> FastAPI:
     guarded = key if settings.api_key else []
     application.include_router(tagging_routes(service, settings), dependencies=guarded)
     application.include_router(information_routes(service, settings, metrics), dependencies=guarded)
+    application.include_router(health_routes(service))
     application.add_exception_handler(HTTPException, _answer_problem)
     application.add_exception_handler(RequestValidationError, _answer_invalid)
     # The last one added is the outermost.
