@@ -22,7 +22,7 @@ class ReadingTagger:
     half's red and green those of the two types.
     """
 
-    input_size = (8, 6)
+    input_size = (2, 1)
 
     def __init__(self, name="reader", **info):
         self.attributes = [Attribute("baseColour", COLOURS), Attribute("articleType", TYPES)]
@@ -34,17 +34,16 @@ class ReadingTagger:
         )
 
     def prepare(self, photo):
-        return read_photo(photo)[[1, -2], 1]
+        return read_photo(photo)[[1, -2], 1:2]
 
     def probabilities(self, inputs):
         levels = inputs.astype(np.float32)
-        levels /= levels.sum(axis=2, keepdims=True)
-        values = {"baseColour": levels[:, 0], "articleType": levels[:, 1, :2]}
+        levels /= levels.sum(axis=3, keepdims=True)
+        values = {"baseColour": levels[:, 0, 0], "articleType": levels[:, 1, 0, :2]}
         return Probabilities(values, None, np.zeros((len(inputs), 1), np.float32))
 
     def activation_map(self, photo, attribute, value=None):
-        assert value is not None
-        return np.linspace(0, 1, photo[..., 0].size, dtype=np.float32).reshape(photo.shape[:2])
+        return np.array([[0], [1]], np.float32)
 
 
 def photo_saying(colours, types, size=(6, 8)):

@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+
+from hangtag.errors import require
+
+stats = require("report", "scipy.stats")
 
 METRICS = (
     "accuracy",

@@ -3,17 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hangtag.evaluation import METRICS
 from hangtag.protocols import Outcome
-from hangtag.reports.evaluate import HEADINGS, SIGNIFICANT
+from hangtag.reports.evaluate import SIGNIFICANT
 from hangtag.reports.page import format_cell, format_range
 from hangtag.verdict import Evaluation, compare
 
-_LEFT_OUT = "weighted_f1"  # so that the table fits a usual terminal
+# As many as fit a terminal of 80 columns; JSON and HTML have them all.
+_COLUMNS = {
+    "balanced_accuracy": "balanced",
+    "macro_f1": "macro-F1",
+    "top5": "top-5",
+    "ece": "ECE",
+    "coverage_95": "@95 %",
+    "coverage_99": "@99 %",
+}
 
 
 def print_report(
@@ -30,22 +38,24 @@ def print_report(
 
 
 def _print_scores(numbers: dict[str, Any], console: Console) -> None:
-    title = f"{numbers['model']}: {numbers['photos']:,} photos, {numbers['split']} part"
+    title = f"{numbers['model']}: {numbers['photos']:,} photos, {numbers['split']} part, in percent"
     table = _table(title, "attribute")
-    metrics = [metric for metric in METRICS if metric != _LEFT_OUT]
-    for heading in ("photos", *(HEADINGS[metric][0] for metric in metrics)):
-        table.add_column(heading, justify="right")
-        if heading == HEADINGS["accuracy"][0]:
-            table.add_column("95 % interval", justify="right")
+    for heading in ("photos", "right", "interval", *_COLUMNS.values()):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, one in numbers["attributes"].items():
-        cells = []
-        for metric in metrics:
-            score, style = one["scores"][metric], HEADINGS[metric][1]
-            cells.append(format_cell(score["value"], style))
-            if metric == "accuracy":
-                cells.append(format_range(score, style))
-        table.add_row(Text(name), f"{one['photos']:,}", *cells)
+        right = one["scores"]["accuracy"]
+        others = (one["scores"][metric]["value"] for metric in _COLUMNS)
+        table.add_row(
+            Text(name),
+            f"{one['photos']:,}",
+            _number(right["value"]),
+            format_range(right, "percent"),
+            *(_number(value) for value in others),
+        )
     console.print(table)
+    console.print(
+        "@95 %: photos tagged without review when 95 % of the tags must be right", style="dim"
+    )
     together = numbers["all_right"]
     if together["photos"]:
         share = format_cell(together["value"], "percent")
@@ -99,7 +109,11 @@ def _print_outcome(outcome: Outcome, console: Console) -> None:
         console.print(Text(note))
 
 
+def _number(share: float | None) -> str:
+    return format_cell(share, "percent").removesuffix(" %")
+
+
 def _table(title: str, first_heading: str) -> Table:
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(first_heading, no_wrap=True)
     return table
