@@ -27,7 +27,7 @@ def test_the_server_keeps_its_contract(tiny_model, tmp_path):
             text=True,
             errors="replace",
             check=False,
-            timeout=200,
+            timeout=280,
         )
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr
         assert "6 selected / 6 total" in done.stdout
