@@ -178,12 +178,14 @@ def test_a_cell_of_the_table_can_be_edited(page: "playwright.Page"):
     page.get_by_text(re.compile("^Base colour")).first.click()
     grid = page.get_by_test_id("stDataFrame")
     grid.wait_for()
-    page.wait_for_timeout(500)  # the grid is drawn on a canvas: there is nothing to wait for
-    box = grid.bounding_box()
-    assert box is not None
-    # The fourth column of the first row: photo, file, right, base colour.
-    page.mouse.dblclick(box["x"] + 300, box["y"] + 70)
-    page.keyboard.type("Pink")
+    editor = page.locator("#portal input")
+    for _ in range(20):  # the grid is a canvas: nothing tells when it has been drawn
+        page.wait_for_timeout(500)
+        # The fourth column of the first row: photo, file, right, base colour.
+        grid.dblclick(position={"x": 300, "y": 70})
+        if editor.count():
+            break
+    editor.last.fill("Pink")
     page.keyboard.press("Enter")
     page.get_by_text("1 corrected").wait_for()
     view(page, "Download")
