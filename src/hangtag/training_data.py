@@ -11,7 +11,7 @@ from hangtag.attributes import TYPE, TYPE_PARENTS, Attribute, Taxonomy, vocabula
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
-from hangtag.photo_cache import PhotoCache, Progress, cached_photos
+from hangtag.photo_cache import Progress, cached_photos
 from hangtag.recipe import Recipe
 from hangtag.split import Kind, assign
 
@@ -22,20 +22,21 @@ NO_PHOTO = -1
 
 
 class PhotoPool:
-    """Several photo caches seen as one array of photos."""
+    """Several arrays of photos, or of their features, seen as one."""
 
-    def __init__(self, caches: Sequence[PhotoCache]) -> None:
-        self._arrays = [cache.pixels for cache in caches]
-        self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self.arrays = arrays
+        self._starts = np.cumsum([0, *(len(array) for array in arrays)])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def take(self, positions: np.ndarray) -> np.ndarray:
-        """Copy photos: uint8 (N, h, w, 4) of int positions (N,)."""
-        photos = np.empty((len(positions), *self._arrays[0].shape[1:]), np.uint8)
+        """Copy those at int positions (N,): photos are uint8 (N, h, w, 4)."""
+        first = self.arrays[0]
+        photos = np.empty((len(positions), *first.shape[1:]), first.dtype)
         source = np.searchsorted(self._starts, positions, side="right") - 1
-        for number, array in enumerate(self._arrays):
+        for number, array in enumerate(self.arrays):
             of_this = source == number
             photos[of_this] = array[positions[of_this] - self._starts[number]]
         return photos
@@ -139,7 +140,7 @@ def prepare(
         attributes=[heads[name] for name in recipe.attributes],
         auxiliary=[heads[name] for name in recipe.auxiliary],
         taxonomy=_taxonomy(labels, counted, recipe),
-        pool=PhotoPool(caches),
+        pool=PhotoPool([cache.pixels for cache in caches]),
         own=np.concatenate(own),
         alternate=alternates,
         targets={name: encode(labels[name], head) for name, head in heads.items()},

@@ -1,0 +1,225 @@
+"""Recipes side by side: train or load each, judge all on the same products, measure their cost."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hangtag.catalogue import read_catalogue
+from hangtag.common_ground import CommonTask, common_tasks
+from hangtag.errors import HangtagError
+from hangtag.judge import evaluate
+from hangtag.model import INFO, Model, read_model
+from hangtag.photo_cache import Progress
+from hangtag.photo_reader import PhotoReader
+from hangtag.recipe import Recipe, read_recipe
+from hangtag.split import Kind
+from hangtag.tagger import Tagger
+from hangtag.training import CHECKPOINTS, train
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+    from hangtag.verdict import Evaluation
+
+SCORES = ("accuracy", "macro_f1")
+"""What the comparison takes of `hangtag.evaluation.METRICS`."""
+
+_TIMED_PHOTOS = 256
+_ROUNDS = 3
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of the comparison.
+
+    Attributes:
+        name: The recipe's, or the model's if it has none.
+        backbone: timm's name, or ``cnn``.
+        start: ``pretrained`` or ``from scratch``, and ``frozen`` where the backbone stays so.
+        input_size: Height and width in pixels.
+        epochs: Of the recipe.
+        minutes: Of training, reading the photos included; None where the model doesn't say.
+        device: What it was trained on: ``cpu``, ``cuda``…; None where the model doesn't say.
+        parameters: How many numbers the network has learnt or been given.
+        megabytes: Size of ``model.onnx``.
+        photos_per_second: From the bytes of a photo to its tags, on this machine's CPU.
+        scores: By attribute, in the model's own vocabulary: ``photos``, ``values``, ``accuracy``
+            and ``macro_f1``.
+    """
+
+    name: str
+    backbone: str
+    start: str
+    input_size: tuple[int, int]
+    epochs: int
+    minutes: float | None
+    device: str | None
+    parameters: int
+    megabytes: float
+    photos_per_second: float
+    scores: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows, and what all of the models were asked alike; see `hangtag.common_ground`."""
+
+    catalogue: str
+    split: str
+    photos: int
+    rows: list[Row]
+    common: list[CommonTask]
+
+    @property
+    def attributes(self) -> list[str]:
+        """All attributes that any of the models tags."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.scores))
+
+
+def compare_recipes(
+    catalogue: "Catalogue | str | Path",
+    recipes: Sequence[str | Path],
+    *,
+    models: Sequence[str | Path] = (),
+    folder: str | Path = "compared",
+    split: Kind = "random",
+    weights: Mapping[str, str | Path] | None = None,
+    from_scratch: bool = False,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare recipes and models on the test products of a catalogue.
+
+    A recipe is trained into ``folder``, unless its model is there already; a run that was stopped
+    goes on.
+
+    Args:
+        catalogue: As for `hangtag.train`.
+        recipes: Names of recipes that ship, or files.
+        models: Names or folders of further models, trained on the same split.
+        folder: Where the recipes' models are kept, each by its recipe's name.
+        split: How to split the catalogue.
+        weights: Local files of backbone weights, by the recipe's name.
+        from_scratch: Start all of them from random weights.
+        progress: Told about reading, training's preparations and tagging.
+
+    Raises:
+        HangtagError: Fewer than two to compare, two recipes of one name, weights for none of them,
+            a folder that holds a model of another recipe, and all that training and judging raise.
+    """
+    read = [read_recipe(one) for one in recipes]
+    _check(read, models, weights or {})
+    products = read_catalogue(catalogue) if isinstance(catalogue, str | Path) else catalogue
+    names: list[tuple[str, str | Path]] = []
+    for recipe in read:
+        place = Path(folder) / recipe.name
+        if not (place / INFO).is_file():
+            train(
+                products,
+                recipe,
+                place,
+                split=split,
+                weights=(weights or {}).get(recipe.name),
+                from_scratch=from_scratch,
+                resume=any((place / CHECKPOINTS).glob("step-*.ckpt")),
+                name=recipe.name,
+                progress=progress,
+            )
+        _require_recipe(read_model(place), recipe)
+        names.append((recipe.name, place))
+    names += [(read_model(one).info.name, one) for one in models]
+    judged = [evaluate(place, products, kind=split, progress=progress) for _, place in names]
+    return Comparison(
+        catalogue=products.source.name,
+        split=split,
+        photos=len(judged[0].rows),
+        rows=[_row(name, one) for (name, _), one in zip(names, judged, strict=True)],
+        common=common_tasks(judged),
+    )
+
+
+def _check(
+    recipes: Sequence[Recipe], models: Sequence[str | Path], weights: Mapping[str, str | Path]
+) -> None:
+    names = [recipe.name for recipe in recipes]
+    if len(names) + len(models) < 2:
+        raise HangtagError("a comparison needs two recipes or models; give --recipe once more")
+    for name in names:
+        if names.count(name) > 1:
+            raise HangtagError(f"{name}: two recipes have this name; change it in one of the files")
+    for name in weights:
+        if name not in names:
+            raise HangtagError(
+                f"--weights {name}: no recipe of this name is compared; "
+                f"there are: {', '.join(names)}"
+            )
+
+
+def _require_recipe(model: Model, recipe: Recipe) -> None:
+    if model.info.recipe != recipe.model_dump(mode="json"):
+        raise HangtagError(
+            f"{model.folder}: holds a model of another version of the recipe {recipe.name!r}; "
+            "move it away, or take another folder with --models"
+        )
+
+
+def _row(name: str, evaluated: "Evaluation") -> Row:
+    model = evaluated.tagger.model
+    recipe = Recipe.model_validate(model.info.recipe)
+    facts: dict[str, Any] = model.info.training
+    scratch = facts.get("from_scratch", not recipe.network.pretrained)
+    start = "from scratch" if scratch else "pretrained"
+    if recipe.network.frozen:
+        start += ", frozen"
+    summary = evaluated.summary()
+    return Row(
+        name=name,
+        backbone=recipe.network.backbone,
+        start=start,
+        input_size=model.info.input_size,
+        epochs=recipe.schedule.epochs,
+        minutes=facts.get("minutes"),
+        device=facts.get("device"),
+        parameters=count_parameters(model),
+        megabytes=model.onnx_path.stat().st_size / 1e6,
+        photos_per_second=measure_speed(evaluated.tagger, _sample(evaluated)),
+        scores={
+            attribute: {
+                "photos": float(judged.known.sum()),
+                "values": float(len(judged.attribute.values) - len(judged.unknown)),
+                **{metric: float(summary[attribute][metric] or 0.0) for metric in SCORES},
+            }
+            for attribute, judged in evaluated.judged.items()
+        },
+    )
+
+
+def count_parameters(model: Model) -> int:
+    """Count a model's weights; statistics of batch norm and of the domain score aren't any."""
+    from safetensors import safe_open
+
+    with safe_open(model.weights_path, "numpy") as file:
+        return sum(
+            int(np.prod(file.get_slice(name).get_shape()))
+            for name in file.keys()  # noqa: SIM118
+            if not name.startswith("domain.") and not name.endswith(_STATISTICS)
+        )
+
+
+def measure_speed(tagger: Tagger, photos: Sequence[bytes]) -> float:
+    """Tag photos several times and return the best round's photos per second."""
+    tagger.tag(list(photos[:1]))
+    best = float("inf")
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        tagger.tag(list(photos))
+        best = min(best, time.perf_counter() - started)
+    return len(photos) / best
+
+
+def _sample(evaluated: "Evaluation") -> list[bytes]:
+    reader = PhotoReader(evaluated.catalogue)
+    return [reader.read(row) for row in evaluated.rows[:_TIMED_PHOTOS].tolist()]
