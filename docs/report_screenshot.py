@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 PHONE, LAPTOP = 375, 1100
 PICTURE_HEIGHT = 1500
+PATIENCE = 600_000  # milliseconds
 UNFOLD = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
@@ -27,9 +28,12 @@ def main() -> None:
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=options.chromium, args=ARGUMENTS, timeout=PATIENCE
+        )
         found = problems(browser, options.report)
         page = browser.new_page(viewport={"width": LAPTOP, "height": PICTURE_HEIGHT})
+        page.set_default_timeout(PATIENCE)
         page.goto(options.report.absolute().as_uri())
         page.screenshot(path=options.picture)
         browser.close()
@@ -43,6 +47,7 @@ def problems(browser: Browser, report: Path) -> list[str]:
     found: list[str] = []
     address = report.absolute().as_uri()
     page = browser.new_page(viewport={"width": PHONE, "height": 800})
+    page.set_default_timeout(PATIENCE)
     page.on("console", lambda message: found.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: found.append(f"error: {error}"))
     page.on(

@@ -234,11 +234,10 @@ def _lead(evaluation: Evaluation, several: bool) -> list[str]:
     sentences = []
     main = _main(numbers)
     scores = attributes[main]["scores"]
-    sentences.append(
-        f"{main} is right on {_percent(scores['accuracy'])} of "
-        f"{attributes[main]['photos']:,} labelled photos, and among the first five on "
-        f"{_percent(scores['top5'])}."
-    )
+    right = f"{main} is right on {_percent(scores['accuracy'])} of {attributes[main]['photos']:,} "
+    first_five = f", and among the first five on {_percent(scores['top5'])}"
+    many = attributes[main]["values"] > 5
+    sentences.append(f"{right}labelled photos{first_five if many else ''}.")
     weakest = min(attributes, key=lambda name: attributes[name]["scores"]["accuracy"]["value"])
     best = max(attributes, key=lambda name: attributes[name]["scores"]["accuracy"]["value"])
     if best != weakest:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _SMALL = (3.4, 2.8)
+_LONGEST = 28  # letters of a name; a longer one would leave no room for the drawing
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -27,12 +28,16 @@ def coverage_curve(attribute: str, by_model: Mapping[str, Mapping[str, Any]]) ->
             curve = numbers["coverage_curve"]
             coverage = [100 * point["coverage"] for point in curve]
             precision = [100 * point["precision"] for point in curve]
-            axes.plot(coverage, precision, line, label=model, marker="." if len(curve) < 5 else "")
+            axes.plot(
+                coverage, precision, line, label=_short(model), marker="." if len(curve) < 5 else ""
+            )
             lowest = min([lowest, *(point["precision"] for point in curve)])
         for target in (95, 99):
             axes.axhline(target, color=page.COLOURS[-1], linewidth=0.8, linestyle=":")
         axes.set(xlim=(0, 101), ylim=(100 * lowest - 1, 100.5))
-        axes.set(title=attribute, xlabel="accepted, % of photos", ylabel="right, % of accepted")
+        axes.set(
+            title=_short(attribute), xlabel="accepted, % of photos", ylabel="right, % of accepted"
+        )
         _legend(axes, by_model)
         return page.svg(figure, f"Coverage and precision of {attribute}")
 
@@ -54,7 +59,7 @@ def reliability(attribute: str, by_model: Mapping[str, Mapping[str, Any]]) -> "M
                 line,
                 marker="o",
                 markersize=3,
-                label=model,
+                label=_short(model),
             )
         # The histogram lies under the lines, in the lower quarter.
         bins = next(iter(by_model.values()))["reliability"]
@@ -68,7 +73,9 @@ def reliability(attribute: str, by_model: Mapping[str, Mapping[str, Any]]) -> "M
         )
         error = ", ".join(f"{100 * one['scores']['ece']['value']:.1f}" for one in by_model.values())
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
-        axes.set(title=f"{attribute} (ECE {error} %)", xlabel="confidence", ylabel="share right")
+        axes.set(
+            title=f"{_short(attribute)} (ECE {error} %)", xlabel="confidence", ylabel="share right"
+        )
         _legend(axes, by_model)
         return page.svg(figure, f"Reliability of {attribute}")
 
@@ -89,7 +96,7 @@ def confusion(
     side = max(3.0, 0.32 * len(block))
     with page.drawing(side + 1.6, side + 1.0) as (figure, axes):
         axes.imshow(shares, cmap=page.HEAT, vmin=0, vmax=1)
-        names = [values[position] for position in block]
+        names = [_short(values[position]) for position in block]
         axes.set_xticks(range(len(block)), names, rotation=90)
         axes.set_yticks(range(len(block)), names)
         axes.set(xlabel="predicted", ylabel="actual")
@@ -106,6 +113,10 @@ def confusion(
                 color="white" if dark else "black",
             )
         return page.svg(figure, f"Confusion matrix of {attribute}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _cycled(count: int) -> list[str]:
