@@ -107,7 +107,8 @@ def _fill(
     features = None
     try:
         for start in range(0, len(photos), _BATCH):
-            pixels = torch.from_numpy(photos[start : start + _BATCH, ..., :3]).to(device)
+            chunk = np.ascontiguousarray(photos[start : start + _BATCH, ..., :3])
+            pixels = torch.from_numpy(chunk).to(device)
             inputs = network.normalise(pixels.permute(0, 3, 1, 2).float())
             inputs = inputs.contiguous(memory_format=torch.channels_last)
             embedding = network.embed(inputs, network.feature_map(inputs)).cpu().numpy()

@@ -62,6 +62,9 @@ def create_backbone(name: str, *, pretrained: bool, weights: Path | None = None)
             f"{name}: no pretrained weights, the hub can't be reached ({type(error).__name__}): "
             f"{cure}give a local file with --weights, or train with --from-scratch"
         ) from error
+    if hasattr(backbone, "pre_logits"):
+        # VGG's dense layers come after the feature map, and would be most of the model's weight.
+        backbone.pre_logits = nn.Identity()
     if state is not None:
         _load(backbone, state, weights or Path(package or name))
     return backbone
