@@ -170,3 +170,5 @@ def test_retrieval_ranks_the_photos_for_each_value():
     assert found["p_at_1"] == 0.5
     assert found["mrr"] == (1 / 2 + 1) / 2
     assert found["values"] == 2
+    # Of the three labelled photos one is of value 0 and two are of value 1.
+    assert found["p_at_10_at_best"] == pytest.approx((1 / 3 + 2 / 3) / 2)

@@ -357,14 +357,16 @@ def retrieval(relevance: np.ndarray, truths: np.ndarray) -> dict[str, float]:
 
     Returns:
         ``values`` (how many occur and so are asked for) and the means over them of ``p_at_1``,
-        ``p_at_10`` (of the first ten photos, or of all if there are fewer) and ``mrr``, the
-        reciprocal rank of the first right photo. NaN if no photo has a label.
+        ``p_at_10`` (of the first ten photos, or of all if there are fewer), ``mrr``, the
+        reciprocal rank of the first right photo, and ``p_at_10_at_best``, what a perfect ranking
+        would reach, since some values have fewer photos. NaN if no photo has a label.
     """
     labelled = known(truths)
     relevance, truths = relevance[labelled], truths[labelled]
     asked = np.flatnonzero(truths.any(axis=0))
     if len(asked) == 0:
-        return {"values": 0, "p_at_1": np.nan, "p_at_10": np.nan, "mrr": np.nan}
+        nothing = dict.fromkeys(("p_at_1", "p_at_10", "mrr", "p_at_10_at_best"), np.nan)
+        return {"values": 0, **nothing}
     order = np.argsort(-relevance[:, asked], axis=0, kind="stable")
     hits = np.take_along_axis(truths[:, asked], order, axis=0)
     return {
@@ -372,4 +374,5 @@ def retrieval(relevance: np.ndarray, truths: np.ndarray) -> dict[str, float]:
         "p_at_1": float(hits[0].mean()),
         "p_at_10": float(hits[:10].mean()),
         "mrr": float((1 / (hits.argmax(axis=0) + 1)).mean()),
+        "p_at_10_at_best": float((hits.sum(axis=0) / len(hits[:10])).clip(max=1).mean()),
     }

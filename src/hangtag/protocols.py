@@ -145,17 +145,20 @@ def retrieve(evaluation: Evaluation) -> Outcome:
             f"{', '.join(_RETRIEVAL)}"
         )
     lines = []
+    at_best = []
     for name in names:
         judged = evaluation.judged[name]
         found = retrieval(judged.probabilities, judged.truths)
         for metric in ("p_at_1", "p_at_10", "mrr"):
             published = {"best": _RETRIEVAL[name]} if metric == "p_at_10" else {}
             lines.append(Line(name, metric, found[metric], int(found["values"]), published))
+        at_best.append(f"{name} {100 * found['p_at_10_at_best']:.1f} %")
     notes = [
         f"Ranked: {len(evaluation.rows):,} photos of the {evaluation.split} part; published: the "
         "leaderboard's photos of the same dataset. Its models never saw the labels; this one was "
         "trained on them.",
-        "A value with fewer than ten photos can't reach 1 in P@10; its photos count as they are.",
+        "A value with fewer than ten photos can't reach 100 % in P@10. On these photos a perfect "
+        f"ranking would reach: {', '.join(at_best)}.",
     ]
     if evaluation.split in ("train", "all"):
         notes.append("NOT COMPARABLE: some of these photos may have been trained on.")

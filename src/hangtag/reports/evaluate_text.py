@@ -32,8 +32,10 @@ def print_report(
     for evaluation in evaluations:
         _print_scores(evaluation.numbers, console)
     for other in evaluations[1:]:
+        console.print()
         _print_comparison(evaluations[0], other, console)
     for outcome in outcomes:
+        console.print()
         _print_outcome(outcome, console)
 
 
@@ -114,6 +116,8 @@ def _number(share: float | None) -> str:
 
 
 def _table(title: str, first_heading: str) -> Table:
-    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(
+        title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False
+    )
     table.add_column(first_heading, no_wrap=True)
     return table
