@@ -28,6 +28,9 @@ STILL = Augmentation(
     brightness=0.0,
     contrast=0.0,
     colour_cast=0.0,
+    background=0.0,
+    soften=0.0,
+    noise=0.0,
 )
 """The augmentation that changes nothing."""
 

@@ -106,7 +106,7 @@ class Lesson(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the accuracy of each attribute, and the mean loss of those that will be tagged."""
-        sums = {name: self.all_gather(total).sum() for name, total in self._sums.items()}
+        sums = {name: self.all_gather(total).sum() for name, total in self._sums.items()}  # type: ignore[union-attr]
         self._sums = {}
         total = torch.zeros((), device=self.device)
         tagged = {attribute.name for attribute in self.data.attributes}

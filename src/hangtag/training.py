@@ -82,7 +82,7 @@ def train(
     """
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
-    if not hasattr(catalogue, "table"):
+    if isinstance(catalogue, str | Path):
         catalogue = read_catalogue(catalogue)
     if details is not None:
         catalogue = catalogue.with_columns_from(details)
