@@ -44,6 +44,9 @@ def compared(
     for name, text in (("plain", PLAIN), ("grouped", GROUPED)):
         (folder / f"{name}.toml").write_text(text)
     recipes = [folder / "plain.toml", folder / "grouped.toml"]
+    # As a run that was killed within its first steps leaves it.
+    (folder / "models" / "plain" / "checkpoints").mkdir(parents=True)
+    (folder / "models" / "plain" / "checkpoints" / "best.ckpt").write_bytes(b"half")
     result = compare_recipes(
         drawn_catalogue, recipes, models=[tiny_model], folder=folder / "models"
     )

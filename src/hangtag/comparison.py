@@ -1,5 +1,6 @@
 """Recipes side by side: train or load each, judge all on the same products, measure their cost."""
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,6 +118,10 @@ def compare_recipes(
     for recipe in read:
         place = Path(folder) / recipe.name
         if not (place / INFO).is_file():
+            begun = any((place / CHECKPOINTS).glob("step-*.ckpt"))
+            if not begun:
+                # Stopped before there was anything to go on from.
+                shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
             train(
                 products,
                 recipe,
@@ -124,7 +129,7 @@ def compare_recipes(
                 split=split,
                 weights=(weights or {}).get(recipe.name),
                 from_scratch=from_scratch,
-                resume=any((place / CHECKPOINTS).glob("step-*.ckpt")),
+                resume=begun,
                 name=recipe.name,
                 progress=progress,
             )

@@ -211,7 +211,7 @@ def write_recipe(recipe: Recipe, file: Path) -> None:
 
 
 def importance_plot(study: optuna.Study, file: Path) -> bool:
-    """Draw how much each number matters (fANOVA, Hutter et al., 2014) as SVG or PNG.
+    """Draw how much each number matters (PED-ANOVA, Watanabe et al., 2023) as SVG or PNG.
 
     Returns:
         False if there are too few finished trials to tell; nothing is written then.
