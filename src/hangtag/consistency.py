@@ -22,19 +22,22 @@ CHILD_OF = {"Men": "Boys", "Women": "Girls"}
 _CHILD = re.compile(
     r"\b(kids?('?s)?|kids?wear|infants?|toddlers?|boys|girls|boy's|girl's)\b", re.IGNORECASE
 )
+_NAMES_RIGHT = 0.99  # 337 of 339 on the public dataset, by the shop's own age groups
 
 
 @dataclass(frozen=True)
 class Contradiction:
     """A label that something else in the catalogue speaks against.
 
-    ``row`` is its row in the catalogue, ``suggested`` what it should be by ``reason``.
+    ``row`` is its row in the catalogue, ``suggested`` what it should be by ``reason``, empty if
+    that can't be told; ``score``, 0 to 1, is how much speaks for the suggestion.
     """
 
     row: int
     attribute: str
     given: str
     suggested: str
+    score: float
     reason: str
 
 
@@ -62,12 +65,18 @@ def against_taxonomy(catalogue: "Catalogue") -> list[Contradiction]:
     taxonomy = taxonomy_of(catalogue)
     found = []
     for level in taxonomy.levels:
-        pairs = zip(catalogue.labels(TYPE), catalogue.labels(level), strict=True)
+        pairs = list(zip(catalogue.labels(TYPE), catalogue.labels(level), strict=True))
+        votes, usual_votes = Counter[str](), Counter[str]()
+        for kind, given in pairs:
+            if kind and given:
+                votes[kind] += 1
+                usual_votes[kind] += given == taxonomy.parent(kind, level)
         for row, (kind, given) in enumerate(pairs):
             usual = taxonomy.parent(kind, level) if kind else None
-            if usual and given and given != usual:
-                reason = f"{kind} are mostly {usual}"
-                found.append(Contradiction(row, level, given, usual, reason))
+            if kind and usual and given and given != usual:
+                share = usual_votes[kind] / votes[kind]
+                reason = f"{100 * share:.0f} % of {kind} are {usual}"
+                found.append(Contradiction(row, level, given, usual, share, reason))
     return found
 
 
@@ -83,7 +92,8 @@ def children_as_adults(catalogue: "Catalogue") -> list[Contradiction]:
         for text in filter(None, labels[1:]):
             if word := _CHILD.search(text):
                 reason = f"“{word.group()}” in “{text}”"
-                found.append(Contradiction(row, GENDER, labels[0], CHILD_OF[labels[0]], reason))
+                suggested = CHILD_OF[labels[0]]
+                found.append(Contradiction(row, GENDER, labels[0], suggested, _NAMES_RIGHT, reason))
                 break
     return found
 
@@ -113,16 +123,21 @@ def among_copies(
 def outvoted(disagreements: Iterable[Disagreement]) -> list[Contradiction]:
     """Labels that differ from what most copies of the photo say.
 
-    Where no label has a majority there is nobody to believe: those are suggested nothing, an
-    empty text.
+    Where no label has a majority there is nobody to believe: all of them are listed, and nothing
+    is suggested.
     """
     found = []
     for one in disagreements:
         votes = Counter(label for label in one.labels if label is not None).most_common()
-        winner = votes[0][0] if votes[0][1] > votes[1][1] else ""
+        total = sum(count for _, count in votes)
+        tied = votes[0][1] == votes[1][1]
+        winner = "" if tied else votes[0][0]
         listed = ", ".join(f"{count}× {label}" for label, count in votes)
+        reason = f"copies of this photo say {listed}"
         for row, label in zip(one.rows, one.labels, strict=True):
-            if label is not None and label != winner and ANY_OF not in label:
-                reason = f"copies of this photo say {listed}"
-                found.append(Contradiction(row, one.attribute, label, winner, reason))
+            if label is None or label == winner or ANY_OF in label:
+                continue
+            # Of a tie, a label is as often wrong as there are others.
+            score = 1 - votes[0][1] / total if tied else votes[0][1] / total
+            found.append(Contradiction(row, one.attribute, label, winner, score, reason))
     return found

@@ -68,6 +68,7 @@ class Conflict(BaseModel):
     attribute: str
     given: str
     suggested: str
+    score: float
     reason: str
 
 

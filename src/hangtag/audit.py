@@ -1,0 +1,278 @@
+"""Labels that are probably wrong: what a model, the taxonomy, copies and names say against them.
+
+The model's part is confident learning (Northcutt, Jiang and Chuang, 2021; by cleanlab) on
+probabilities that a small classifier gives for rows it wasn't trained on. The classifier learns
+from the catalogue itself, so it knows the catalogue's own attributes, vocabulary and habits; the
+features it looks at are the embedding of a hangtag model.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hangtag import consistency
+from hangtag.attributes import ANY_OF, vocabulary
+from hangtag.consistency import Contradiction
+from hangtag.copies import CopyGroups, copy_groups
+from hangtag.errors import HangtagError, require
+from hangtag.exploration import RARE_BELOW
+from hangtag.photo_cache import Progress
+from hangtag.tagger import Tagger
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+
+Kind = Literal["model", "taxonomy", "copies", "children", "reviewed"]
+"""Who speaks against a label; ``reviewed``: a person, who went through the table of findings."""
+
+FOLDS = 5
+"""Parts of the catalogue; each is judged by a classifier that learnt from the others."""
+
+_BATCH = 64
+_COMPONENTS = 192  # principal components of the embedding that the classifier sees
+_PENALTY = 0.1  # inverse strength of its regularisation; weak fits the wrong labels, too
+_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A label that is probably wrong.
+
+    ``row`` counts from 0; ``suggested`` is empty where nothing can be suggested; ``score``, 0 to
+    1, is how sure it is that the suggestion is right (without one: that the label is wrong).
+    """
+
+    row: int
+    id: str
+    photo: str
+    attribute: str
+    given: str
+    suggested: str
+    score: float
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All findings, the surest of each attribute first, and what was not judged and why."""
+
+    findings: list[Finding]
+    left_out: list[str]
+
+
+def audit(
+    catalogue: "Catalogue",
+    *,
+    model: str = "default",
+    attributes: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look for wrong labels.
+
+    Args:
+        catalogue: Whose labels.
+        model: Name or folder of the model whose embedding is used. One that was trained on this
+            very catalogue has seen its wrong labels, and finds fewer of them.
+        attributes: Which to judge; all by default.
+        progress: Told about the search for copies, the photos, and the attributes.
+
+    Raises:
+        HangtagError: No such model or attribute, no photo that can be read, or the packages for
+            reports aren't installed.
+    """
+    require("report", "cleanlab")
+    require("report", "sklearn")
+    chosen = list(catalogue.attributes if attributes is None else attributes)
+    for name in chosen:
+        catalogue.labels(name)
+    tell = progress or (lambda *_: None)
+    features = embed(catalogue, Tagger(model), lambda *n: tell("looking at photos", *n))
+    copies = copy_groups(catalogue, progress=lambda *n: tell("looking for copies", *n))
+    found = list(_rules(catalogue, copies))
+    left_out = []
+    for done, name in enumerate(chosen):
+        tell("judging labels", done, len(chosen))
+        judged = suspicious(features, catalogue.labels(name), copies.group)
+        found += [("model", _as_contradiction(one, name)) for one in judged.labels]
+        left_out += [f"{name}: {reason}" for reason in judged.left_out]
+    tell("judging labels", len(chosen), len(chosen))
+    place = {name: number for number, name in enumerate(chosen)}
+    rows = catalogue.table.select("id", "photo").rows()
+    findings = [
+        Finding(id=rows[one.row][0], photo=rows[one.row][1] or "", kind=kind, **vars(one))
+        for kind, one in found
+        if one.attribute in place
+    ]
+    findings.sort(key=lambda one: (place[one.attribute], -one.score, one.row))
+    return Audit(findings, left_out)
+
+
+def embed(
+    catalogue: "Catalogue", tagger: Tagger, progress: Callable[[int, int], None] | None = None
+) -> np.ndarray:
+    """Features of each row's photo, float32 (rows, D); NaN where it can't be read.
+
+    Raises:
+        HangtagError: No photo can be read.
+    """
+
+    def prepare(photo: str | None) -> np.ndarray | None:
+        try:
+            return None if photo is None else tagger.prepare(catalogue.photo_bytes(photo))
+        except HangtagError:
+            return None
+
+    photos = catalogue.table["photo"].to_list()
+    features: np.ndarray | None = None
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(photos), _BATCH):
+            batch = list(pool.map(prepare, photos[start : start + _BATCH]))
+            readable = [place for place, one in enumerate(batch) if one is not None]
+            if readable:
+                stack = np.stack([one for one in batch if one is not None])
+                embedding = tagger.probabilities(stack).embedding
+                if features is None:
+                    shape = (len(photos), embedding.shape[1])
+                    features = np.full(shape, np.nan, np.float32)
+                features[[start + place for place in readable]] = embedding
+            if progress:
+                progress(start + len(batch), len(photos))
+    if features is None:
+        raise HangtagError(f"{catalogue.source}: no photo can be read, so no label can be judged")
+    return features
+
+
+@dataclass(frozen=True)
+class Suspicious:
+    """A label that a classifier trained on other rows doesn't believe.
+
+    ``score`` is the probability that it gives the suggested label, ``given_probability`` that of
+    the given one, both 0 to 1.
+    """
+
+    row: int
+    given: str
+    suggested: str
+    score: float
+    given_probability: float
+
+
+@dataclass(frozen=True)
+class Suspicions:
+    """Suspicious labels of one attribute, the worst first, and what was left out and why."""
+
+    labels: list[Suspicious]
+    left_out: list[str]
+
+
+def suspicious(
+    features: np.ndarray, labels: Sequence[str | None], groups: np.ndarray
+) -> Suspicions:
+    """Find the wrong labels of one attribute by confident learning.
+
+    Args:
+        features: Float (rows, D); rows with NaN are not judged.
+        labels: None where missing. Labels that stand for several values (``A|B``) and those of
+            classes with fewer than `RARE_BELOW` rows are not judged.
+        groups: int64 (rows,); rows of one group show one photo, and are kept in one fold, lest a
+            wrong label vouch for its copy.
+    """
+    from cleanlab.filter import find_label_issues
+
+    seen = np.isfinite(features[:, 0])
+    counts = Counter(
+        label for label, has in zip(labels, seen, strict=True) if has and label is not None
+    )
+    judged = vocabulary("", (label for label in labels if label and counts[label] >= RARE_BELOW))
+    rare = [name for name in counts if counts[name] < RARE_BELOW and ANY_OF not in name]
+    left_out = []
+    if rare:
+        what = "1 class has" if len(rare) == 1 else f"{len(rare)} classes have"
+        left_out.append(f"{what} fewer than {RARE_BELOW} photos, too few to judge")
+    if len(judged.values) < 2:
+        left_out.append("fewer than two classes to tell apart")
+        return Suspicions([], left_out)
+    rows = np.array(
+        [row for row, label in enumerate(labels) if seen[row] and label in judged.index], np.int64
+    )
+    given = np.array([judged.index[str(labels[row])] for row in rows], np.int64)
+    probabilities = out_of_fold(features[rows], given, groups[rows])
+    worst = find_label_issues(
+        given,
+        probabilities,
+        filter_by="prune_by_noise_rate",
+        return_indices_ranked_by="normalized_margin",
+        n_jobs=1,
+    )
+    best = probabilities.argmax(axis=1)
+    return Suspicions(
+        [
+            Suspicious(
+                row=int(rows[at]),
+                given=judged.values[given[at]],
+                suggested=judged.values[best[at]],
+                score=float(probabilities[at, best[at]]),
+                given_probability=float(probabilities[at, given[at]]),
+            )
+            for at in worst
+            if best[at] != given[at]
+        ],
+        left_out,
+    )
+
+
+def out_of_fold(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Probabilities of each row's classes, by a classifier that didn't learn from its group.
+
+    Args:
+        features: Float (N, D).
+        labels: int64 (N,), 0 to C - 1, each occurring.
+        groups: int64 (N,).
+
+    Returns:
+        float (N, C), rows summing to 1.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.preprocessing import StandardScaler
+
+    components = min(_COMPONENTS, *features.shape)
+    scaled = StandardScaler().fit_transform(features)
+    seen = PCA(components, whiten=False, random_state=0).fit_transform(scaled)
+    seen /= seen.std()
+    probabilities = np.zeros((len(labels), labels.max() + 1))
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    for others, judged in folds.split(seen, labels, groups):
+        classifier = LogisticRegression(C=_PENALTY, max_iter=_ROUNDS)
+        classifier.fit(seen[others], labels[others])
+        probabilities[np.ix_(judged, classifier.classes_)] = classifier.predict_proba(seen[judged])
+    return probabilities
+
+
+def _as_contradiction(one: Suspicious, attribute: str) -> Contradiction:
+    reason = (
+        f"looks {100 * one.score:.0f} % like {one.suggested}, "
+        f"{100 * one.given_probability:.0f} % like {one.given}"
+    )
+    return Contradiction(one.row, attribute, one.given, one.suggested, one.score, reason)
+
+
+def _rules(catalogue: "Catalogue", copies: CopyGroups) -> Iterable[tuple[Kind, Contradiction]]:
+    """What needs no model: contradictions in the table, and among exact copies.
+
+    Near copies don't count here: those that differ in shade differ in colour by right.
+    """
+    for one in consistency.against_taxonomy(catalogue):
+        yield "taxonomy", one
+    for one in consistency.children_as_adults(catalogue):
+        yield "children", one
+    for disagreements in consistency.among_copies(catalogue, copies.exact).values():
+        for one in consistency.outvoted(disagreements):
+            yield "copies", one
