@@ -1,5 +1,6 @@
 """Ray against one process, on a cluster with a node for each core of this machine."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def throughput(tagger: Tagger, table: Path, folder: Path) -> dict[str, float]:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     for _ in range(available_cores()):
         cluster.add_node(num_cpus=1)
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
     try:
         tag_on_ray(
             tagger,

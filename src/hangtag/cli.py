@@ -70,7 +70,11 @@ def tag(
     from hangtag.bulk.job import StoppedError
     from hangtag.tagger import Tagger
 
-    options = {"precision": precision, "attributes": attributes, "alternatives": alternatives}
+    options: dict[str, Any] = {
+        "precision": precision,
+        "attributes": attributes,
+        "alternatives": alternatives,
+    }
     try:
         outcome = run(
             Tagger(model, **options, threads=1),
