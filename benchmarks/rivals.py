@@ -40,8 +40,8 @@ class Lit(litserve.LitAPI):
         """Load the model in a worker."""
         self._tagger = Tagger(self._model, threads=1)
 
-    def decode_request(self, request: Any) -> np.ndarray:
-        """Decode one upload."""
+    def decode_request(self, request: fastapi.Request) -> np.ndarray:
+        """Decode one upload; LitServe passes the request's form in its place."""
         return self._tagger.prepare(request["image"].file.read())
 
     def predict(self, inputs: np.ndarray) -> list[Any]:
