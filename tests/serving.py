@@ -1,5 +1,6 @@
 """A real server process to test against."""
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,9 @@ from typing import Any
 
 import httpx
 
+from drawing import draw_garment
+
+PROBLEM = "application/problem+json"
 PATIENCE_SECONDS = 120
 """How long a test waits for what a busy machine does late; it costs nothing where all is well."""
 
@@ -79,6 +83,34 @@ class Server:
     def connect(self) -> socket.socket:
         """A bare connection, for clients that behave badly."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+
+
+def garment_photo() -> bytes:
+    """A JPEG of a drawn garment."""
+    file = io.BytesIO()
+    draw_garment("Tshirts", "Blue", (320, 240)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def predict(server, photo, **parameters):
+    return server.post(
+        "/predict",
+        files={"image": ("shirt.jpg", photo, "image/jpeg")},
+        params=parameters,
+    )
+
+
+def problem(response, status):
+    """The problem document that an answer must be."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == PROBLEM
+    document = response.json()
+    assert set(document) == {"type", "title", "status", "detail", "cure", "instance"}
+    assert document["status"] == status
+    assert document["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
+    assert "Traceback" not in response.text
+    assert "site-packages" not in response.text
+    return document
 
 
 def multipart(*photos: bytes, field: str = "image", kind: str = "image/jpeg") -> tuple[bytes, str]:

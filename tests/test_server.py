@@ -5,7 +5,6 @@ import io
 import re
 import struct
 import subprocess
-import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +14,19 @@ import httpx
 import pytest
 from PIL import Image
 
-from drawing import draw_garment
 from hangtag.calibration import PRECISIONS
-from serving import PATIENCE_SECONDS, Server, answer, multipart, request_head
+from serving import (
+    PATIENCE_SECONDS,
+    Server,
+    answer,
+    garment_photo,
+    multipart,
+    predict,
+    problem,
+    request_head,
+)
 
 DOCS = Path(__file__).parent.parent / "docs" / "serving.md"
-PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
@@ -31,29 +37,7 @@ def server(tiny_model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photo():
-    file = io.BytesIO()
-    draw_garment("Tshirts", "Blue", (320, 240)).save(file, "JPEG")
-    return file.getvalue()
-
-
-def predict(server, photo, **parameters):
-    return server.post(
-        "/predict",
-        files={"image": ("shirt.jpg", photo, "image/jpeg")},
-        params=parameters,
-    )
-
-
-def problem(response, status):
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == PROBLEM
-    document = response.json()
-    assert set(document) == {"type", "title", "status", "detail", "cure", "instance"}
-    assert document["status"] == status
-    assert document["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
-    assert "Traceback" not in response.text
-    assert "site-packages" not in response.text
-    return document
+    return garment_photo()
 
 
 # ---- what the documentation promises
@@ -312,7 +296,7 @@ def test_pages_of_other_origins_may_call_only_when_named(server, tiny_model, pho
         assert allowed not in open_server.get("/health", headers=evil).headers
 
 
-# ---- running and stopping
+# ---- what operators see
 
 
 def test_the_log_is_json_without_the_photo_or_its_name(server, photo):
@@ -322,59 +306,6 @@ def test_the_log_is_json_without_the_photo_or_its_name(server, photo):
     assert line["milliseconds"] > 0
     assert "secret" not in str(server.log())
     assert "hidden" not in str(server.log())
-
-
-def test_an_accepted_upload_is_answered_after_sigterm(tiny_model, photo, tmp_path):
-    with Server(tiny_model, tmp_path) as server:
-        body, content_type = multipart(photo)
-        with server.connect() as slow:
-            slow.sendall(request_head("/predict", body, content_type) + body[:50])
-            wait_for(lambda: in_flight(server) == 2)  # the slow one, and the question itself
-            server.terminate()
-            wait_for(lambda: refused(server))
-            slow.sendall(body[50:])
-            status, _ = answer(slow)
-        assert status == 200
-        server.wait()
-
-
-def test_sigterm_under_load_loses_no_accepted_request(tiny_model, photo, tmp_path):
-    answered = []
-    broken_off = []
-
-    def client():
-        while True:
-            try:
-                reply = server.post("/predict", files={"image": photo})
-                answered.append(reply.headers["x-request-id"])
-                assert reply.status_code == 200
-            except httpx.TransportError as error:
-                broken_off.append(error)
-                return
-
-    with Server(tiny_model, tmp_path) as server:
-        clients = [threading.Thread(target=client) for _ in range(12)]
-        for thread in clients:
-            thread.start()
-        wait_for(lambda: len(answered) > 50)
-        server.terminate()
-        for thread in clients:
-            thread.join()
-        server.wait()
-    begun = [line["request"] for line in server.log() if line.get("route") == "/predict"]
-    assert len(broken_off) == len(clients)
-    assert sorted(begun) == sorted(answered)
-
-
-def test_several_workers_share_the_port_and_the_numbers(tiny_model, photo, tmp_path):
-    with Server(tiny_model, tmp_path, "--workers", "2") as server:
-        with ThreadPoolExecutor(8) as clients:
-            replies = list(clients.map(lambda _: predict(server, photo), range(40)))
-        assert {reply.status_code for reply in replies} == {200}
-        text = server.get("/metrics").text
-        assert 'hangtag_photos_total{outcome="tagged"} 40.0' in text
-        server.terminate()
-        server.wait()
 
 
 @pytest.mark.parametrize(
@@ -396,23 +327,3 @@ def test_what_stops_the_start_is_said_in_one_line(server, tiny_model, options, r
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert reason in done.stderr
-
-
-def in_flight(server):
-    text = server.get("/metrics").text
-    return float(re.search(r"^hangtag_requests_in_flight (\S+)", text, re.M)[1])
-
-
-def refused(server):
-    try:
-        server.get("/health")
-    except httpx.TransportError:
-        return True
-    return False
-
-
-def wait_for(condition, seconds=PATIENCE_SECONDS):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
