@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from drawing import draw_garment
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.cli import app
-from hangtag.reports.explore import explore_report
+from hangtag.reports.explore import run
 
 
 def catalogue_of(folder: Path, text: str) -> Catalogue:
@@ -21,7 +21,8 @@ def catalogue_of(folder: Path, text: str) -> Catalogue:
 
 
 def test_every_section_is_filled(drawn_catalogue: Path) -> None:
-    page, found = explore_report(read_catalogue(drawn_catalogue))
+    report = run(read_catalogue(drawn_catalogue))
+    page, found = report.to_html(), report.found
     for anchor in ("attributes", "classes", "missing", "taxonomy", "crossed", "years", "photos"):
         section = page.split(f'<section id="{anchor}">')[1].split("</section>")[0]
         assert re.search(r"<table|<svg|<ul>", section), anchor
@@ -43,14 +44,15 @@ def test_every_section_is_filled(drawn_catalogue: Path) -> None:
     ids=["one photo", "one class", "no labels", "no photos", "nothing together"],
 )
 def test_little_catalogues_render(tmp_path: Path, text: str) -> None:
-    page, _ = explore_report(catalogue_of(tmp_path, text))
+    page = run(catalogue_of(tmp_path, text)).to_html()
     assert page.count("<section") == page.count("</section>") == 10
 
 
 def test_texts_from_the_catalogue_stay_texts(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>$x^{$&"
     rows = "".join(f'{number},shirt.png,"{evil}",{evil}\n' for number in range(3))
-    page, _ = explore_report(catalogue_of(tmp_path, f"id,photo,<b>kind</b>,productname\n{rows}"))
+    header = "id,photo,<b>kind</b>,productname"
+    page = run(catalogue_of(tmp_path, f"{header}\n{rows}")).to_html()
     assert "<script>alert" not in page
     assert "<b>kind" not in page
     assert "&lt;script&gt;alert(1)" in page
@@ -62,8 +64,9 @@ def test_five_hundred_attributes_render(tmp_path: Path) -> None:
         f"{row},shirt.png," + ",".join(f"v{(row + number) % 3}" for number in range(500)) + "\n"
         for row in range(6)
     )
-    page, found = explore_report(catalogue_of(tmp_path, f"id,photo,{names}\n{rows}"))
-    assert len(found.attributes) == 500
+    report = run(catalogue_of(tmp_path, f"id,photo,{names}\n{rows}"))
+    page = report.to_html()
+    assert len(report.found.attributes) == 500
     assert "attribute 499" in page
     assert "476 more attributes are not drawn" in page
 

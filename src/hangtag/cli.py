@@ -318,7 +318,7 @@ def explore(
     ],
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the report: an HTML file.")
+        Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     cross: Annotated[
@@ -337,23 +337,17 @@ def explore(
     from hangtag.progress import progress_bar
 
     if output is None and not as_json:
-        raise typer.BadParameter("give --output FILE.html, --json or both")
+        raise typer.BadParameter("give --output FILE, --json or both")
     pairs = [tuple(pair.split(":")) for pair in cross or []]
     if any(len(pair) != 2 for pair in pairs):
         raise typer.BadParameter("--cross takes two attributes with a colon between: gender:usage")
     products = read_catalogue(catalogue, photo_column=photo_column)
     if columns is not None:
         products = products.with_columns_from(columns)
+    reports = require("report", "hangtag.reports.explore")
     with progress_bar("reading photos") as tell:
-        if output is None:
-            found = require("report", "hangtag.exploration").explore(
-                products, crossed=pairs, progress=tell
-            )
-        else:
-            reports = require("report", "hangtag.reports.explore")
-            page, found = reports.explore_report(products, crossed=pairs, progress=tell)
-            output.write_text(page, encoding="utf-8")
-    for line in [found.to_json()] if as_json else found.summary:
+        report = reports.run(products, crossed=pairs, output=output, progress=tell)
+    for line in [report.to_json()] if as_json else report.found.summary:
         typer.echo(line)
 
 
@@ -439,6 +433,69 @@ def export(
         change = export_int8(model, calibrate, output, tolerance=tolerance, progress=tell)
     for attribute, points in change.items():
         typer.echo(f"{attribute:16} {points:+.2f} points of accuracy")
+
+
+@app.command()
+def audit(
+    catalogue: Annotated[
+        Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
+    ],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the suspicions: a CSV file.")
+    ] = None,
+    contact_sheet: Annotated[
+        Path | None, typer.Option(help="Write the surest with their photos: an HTML file.")
+    ] = None,
+    apply: Annotated[
+        Path | None,
+        typer.Option(help="Write a corrected catalogue and a log of its changes: a new folder."),
+    ] = None,
+    sure: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Score from which on --apply corrects a label."),
+    ] = None,
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(help="Don't search: apply this table, written by -o and gone through."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "default",
+    attributes: Annotated[
+        list[str] | None, typer.Option("--attribute", "-a", help="Only this one; may be repeated.")
+    ] = None,
+    columns: Annotated[
+        Path | None, typer.Option(help="A table with more attributes of the same ids.")
+    ] = None,
+    photo_column: Annotated[
+        str | None, typer.Option(help="Column of the table that holds the photos.")
+    ] = None,
+) -> None:
+    """Find labels that are probably wrong, and correct them in a copy."""
+    from hangtag.catalogue import read_catalogue
+    from hangtag.progress import step_progress
+
+    if output is None and contact_sheet is None and apply is None:
+        raise typer.BadParameter("give --output FILE.csv, --contact-sheet or --apply")
+    if reviewed is not None and apply is None:
+        raise typer.BadParameter("--reviewed needs --apply FOLDER")
+    products = read_catalogue(catalogue, photo_column=photo_column)
+    if columns is not None:
+        products = products.with_columns_from(columns)
+    run = require("report", "hangtag.reports.audit_run")
+    with step_progress() as tell:
+        lines = run.run(
+            products,
+            model=model,
+            attributes=attributes,
+            output=output,
+            contact_sheet=contact_sheet,
+            apply=apply,
+            sure=sure,
+            reviewed=reviewed,
+            progress=tell,
+        )
+    for line in lines:
+        typer.echo(line)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """The report of an exploration: figures, tables and photos in one HTML file."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangtag.errors import HangtagError, require
@@ -13,9 +14,9 @@ from hangtag.exploration import (
     Exploration,
     explore,
 )
-from hangtag.photo import read_photo
 from hangtag.photo_files import Count
-from hangtag.reports.page import COLOURS, HEAT, THUMBNAIL, drawing, render, svg, thumbnail
+from hangtag.reports.cards import Card, Photos
+from hangtag.reports.page import COLOURS, HEAT, drawing, render, svg
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -37,35 +38,59 @@ _CONFLICTS_SHOWN = 24
 _LONG_LABEL = 28
 
 
-def explore_report(
+@dataclass(frozen=True)
+class Report:
+    """What was found in a catalogue, for the page, the terminal and machines."""
+
+    found: Exploration
+    catalogue: "Catalogue"
+
+    def to_html(self) -> str:
+        """Write the page."""
+        return page(self.found, self.catalogue)
+
+    def to_json(self) -> str:
+        """Write the numbers of the page."""
+        return self.found.to_json()
+
+
+_FORMS = {".html": Report.to_html, ".htm": Report.to_html, ".json": Report.to_json}
+
+
+def run(
     catalogue: "Catalogue",
     *,
     crossed: Sequence[tuple[str, str]] = (),
+    output: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[str, Exploration]:
-    """Explore a catalogue and write the report.
+) -> Report:
+    """Explore a catalogue, and write the report if asked to.
 
     Args:
         catalogue: What to look through.
         crossed: See `hangtag.exploration.explore`.
+        output: File to write, ``.html`` or ``.json``.
         progress: See `hangtag.exploration.explore`.
 
-    Returns:
-        The HTML, and the numbers in it.
-
     Raises:
-        HangtagError: ``crossed`` names an attribute that the catalogue doesn't have, or the
-            packages for reports aren't installed.
+        HangtagError: ``crossed`` names an attribute that the catalogue doesn't have, the packages
+            for reports aren't installed, or the file can't be written.
     """
     require("report", "matplotlib")
     require("report", "jinja2")
-    found = explore(catalogue, crossed=crossed, progress=progress)
-    return page(found, catalogue), found
+    if output is not None and output.suffix.lower() not in _FORMS:
+        raise HangtagError(f"{output}: unknown ending; choose one of {', '.join(_FORMS)}")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise HangtagError(f"{output}: there is no folder {output.parent}; make it first")
+    report = Report(explore(catalogue, crossed=crossed, progress=progress), catalogue)
+    if output is not None:
+        output.write_text(_FORMS[output.suffix.lower()](report), encoding="utf-8")
+    return report
 
 
 def page(found: Exploration, catalogue: "Catalogue") -> str:
     """Write an exploration as HTML, with photos of the catalogue that it is of."""
-    photos = _Photos(catalogue)
+    photos = Photos(catalogue)
     drawn = [one for one in found.attributes if one.classes and not one.free_text]
     return render(
         "explore.html.j2",
@@ -121,36 +146,6 @@ def page(found: Exploration, catalogue: "Catalogue") -> str:
         ],
         listed=_LISTED,
     )
-
-
-@dataclass(frozen=True)
-class Card:
-    """Some photos and the lines below them; ``tone`` colours the frame."""
-
-    pictures: list[str]
-    lines: list[str]
-    tone: str = ""
-
-
-class _Photos:
-    """Thumbnails of a catalogue's photos."""
-
-    def __init__(self, catalogue: "Catalogue"):
-        self._catalogue = catalogue
-        self._names = catalogue.table["photo"].to_list()
-
-    def card(self, rows: Iterable[int], lines: list[str], tone: str = "") -> Card:
-        pictures = [picture for row in rows if (picture := self._picture(row))]
-        return Card(pictures, lines, tone)
-
-    def _picture(self, row: int) -> str | None:
-        if self._names[row] is None:
-            return None
-        try:
-            data = self._catalogue.photo_bytes(self._names[row])
-            return thumbnail(read_photo(data, smallest=THUMBNAIL[::-1]))
-        except HangtagError:
-            return None
 
 
 def _distribution(one: AttributeSummary) -> dict[str, Any]:
@@ -264,7 +259,7 @@ def _file_sizes(found: Exploration) -> "Markup":
         return svg(figure, "how many photos have which file size")
 
 
-def _exact_cards(found: Exploration, catalogue: "Catalogue", photos: _Photos) -> list[Card]:
+def _exact_cards(found: Exploration, catalogue: "Catalogue", photos: Photos) -> list[Card]:
     cards = [(_at_odds(catalogue, rows), rows) for rows in found.copies.exact]
     cards.sort(key=lambda card: (not card[0], -len(card[1])))
     return [
@@ -277,7 +272,7 @@ def _exact_cards(found: Exploration, catalogue: "Catalogue", photos: _Photos) ->
     ]
 
 
-def _near_cards(found: Exploration, catalogue: "Catalogue", photos: _Photos) -> list[Card]:
+def _near_cards(found: Exploration, catalogue: "Catalogue", photos: Photos) -> list[Card]:
     # The least alike first: there a reader sees how far the word "copy" was stretched.
     ordered = sorted(found.copies.near, key=lambda pair: -pair[2])[:_GROUPS_SHOWN]
     cards = []

@@ -1,0 +1,76 @@
+"""From a catalogue to the table of findings, their contact sheet, and a corrected catalogue."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hangtag.audit import Audit, audit
+from hangtag.corrections import (
+    SURE,
+    corrected,
+    read_findings,
+    write_corrected,
+    write_findings,
+)
+from hangtag.errors import HangtagError
+from hangtag.photo_cache import Progress
+from hangtag.reports.audit import contact_sheet as sheet_of
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+
+
+def run(
+    catalogue: "Catalogue",
+    *,
+    model: str = "default",
+    attributes: Sequence[str] | None = None,
+    output: Path | None = None,
+    contact_sheet: Path | None = None,
+    apply: Path | None = None,
+    sure: float | None = None,
+    reviewed: Path | None = None,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Audit a catalogue and write what is asked for.
+
+    Args:
+        catalogue: Whose labels.
+        model: As for `hangtag.audit.audit`.
+        attributes: As for `hangtag.audit.audit`.
+        output: Table of the findings, CSV.
+        contact_sheet: The surest findings with photos, HTML.
+        apply: New folder for a corrected catalogue; with ``reviewed``, every suggestion in that
+            table is applied, otherwise the findings that are at least ``sure``.
+        sure: Score from 0 to 1; default: `hangtag.corrections.SURE`.
+        reviewed: Table of findings that a person has been through; nothing else is looked for.
+        progress: As for `hangtag.audit.audit`.
+
+    Returns:
+        Lines that say what was done.
+
+    Raises:
+        HangtagError: As for `hangtag.audit.audit`; a file that can't be read or written.
+    """
+    # Checked first: an audit takes minutes.
+    for path in (output, contact_sheet, apply):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise HangtagError(f"{path}: there is no folder {path.parent}; make it first")
+    if apply is not None and apply.exists() and (apply.is_file() or any(apply.iterdir())):
+        raise HangtagError(f"{apply}: is there already; give a new folder")
+    if reviewed is None:
+        found = audit(catalogue, model=model, attributes=attributes, progress=progress)
+    else:
+        found = Audit(read_findings(reviewed, catalogue), [])
+    lines = [f"{len(found.findings):,} suspicious labels", *found.left_out]
+    if output is not None:
+        write_findings(found.findings, output)
+        lines.append(f"{output}: all of them")
+    if contact_sheet is not None:
+        contact_sheet.write_text(sheet_of(found, catalogue), encoding="utf-8")
+        lines.append(f"{contact_sheet}: the surest with their photos")
+    if apply is not None:
+        better, changes = corrected(catalogue, found.findings, sure=SURE if sure is None else sure)
+        write_corrected(better, changes, apply)
+        lines.append(f"{apply}: the catalogue with {len(changes):,} labels corrected")
+    return lines

@@ -1,0 +1,209 @@
+"""Wrong labels are found, and corrected in a copy with a log."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+from typer.testing import CliRunner
+
+from drawing import draw_garment
+from hangtag.audit import Finding, audit, suspicious
+from hangtag.catalogue import Catalogue, read_catalogue
+from hangtag.cli import app
+from hangtag.corrections import (
+    corrected,
+    read_findings,
+    write_corrected,
+    write_findings,
+)
+from hangtag.errors import HangtagError
+from hangtag.reports.audit import contact_sheet
+
+TABLE = """id,photo,productDisplayName,gender,masterCategory,subCategory,articleType,baseColour,year
+1,images/a.png,Blue shirt,Men,Apparel,Topwear,Shirts,Blue,2011
+2,images/a.png,"Kids shirt, blue",Men,Apparel,Topwear,Shirts,Navy Blue,2011
+3,images/b.png,Heels,Women,Footwear,Shoes,Heels,Red,2012
+4,images/b.png,Heels,Women,Apparel,Shoes,Heels,Red,
+5,images/b.png,Heels,Women,Footwear,Shoes,Shirts,,2012
+6,gone.png,Heels,Women,Footwear,Shoes,Heels,Red,2012
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Catalogue:
+    folder = tmp_path / "original"
+    (folder / "images").mkdir(parents=True)
+    draw_garment("Shirts", "Blue").save(folder / "images" / "a.png")
+    draw_garment("Heels", "Red").save(folder / "images" / "b.png")
+    (folder / "styles.csv").write_text(TABLE, encoding="utf-8")
+    return read_catalogue(folder)
+
+
+def finding(catalogue: Catalogue, row: int, attribute: str, suggested: str, score: float = 1.0):
+    given = catalogue.table[attribute][row] or ""
+    product = catalogue.table["id"][row]
+    return Finding(row, product, "", attribute, given, suggested, score, "model", "looks like it")
+
+
+def clusters(labels: Sequence[str | None], seed: int = 0) -> np.ndarray:
+    """Features of rows that lie around the middle of their class."""
+    dice = np.random.default_rng(seed)
+    middles = {label: dice.normal(size=16) * 3 for label in sorted({one or "" for one in labels})}
+    return np.stack([middles[label or ""] + dice.normal(size=16) for label in labels])
+
+
+def test_planted_errors_are_found_and_put_right() -> None:
+    truth = ["Shirts", "Jeans", "Heels"] * 100
+    others = {"Shirts": "Jeans", "Jeans": "Heels", "Heels": "Shirts"}
+    wrong = {row: others[truth[row]] for row in range(0, 300, 17)}
+    labels = [wrong.get(row, label) for row, label in enumerate(truth)]
+    found = suspicious(clusters(truth), labels, np.arange(300)).labels
+    assert {one.row for one in found} <= wrong.keys()
+    assert len(found) > 0.8 * len(wrong)
+    assert all(one.suggested == truth[one.row] and one.score > 0.8 for one in found)
+
+
+def test_a_wrong_label_does_not_vouch_for_its_copy() -> None:
+    truth = ["Shirts", "Jeans", "Heels"] * 60
+    labels = list(truth)
+    copies = [3, 6, 9, 12, 15, 18]
+    for row in copies:
+        labels[row] = "Heels"
+    features = clusters(truth)
+    features[copies] = features[3] + 20
+    groups = np.arange(180)
+    groups[copies] = 3
+    found = {one.row for one in suspicious(features, labels, groups).labels}
+    alone = {one.row for one in suspicious(features, labels, np.arange(180)).labels}
+    assert alone.isdisjoint(copies)
+    assert len(found & set(copies)) >= len(alone & set(copies))
+
+
+def test_what_cannot_be_judged_is_told() -> None:
+    labels: list[str | None] = ["Shirts", "Jeans"] * 20 + ["Capes"] * 3 + [None, "Shirts|Tops"]
+    features = clusters(labels)
+    features[0] = np.nan
+    judged = suspicious(features, labels, np.arange(len(labels)))
+    assert judged.left_out == ["1 class has fewer than 10 photos, too few to judge"]
+    assert judged.labels == []
+    alone = suspicious(features, ["Shirts"] * len(labels), np.arange(len(labels)))
+    assert alone.left_out == ["fewer than two classes to tell apart"]
+
+
+def test_the_surest_finding_about_a_label_is_applied(faulty: Catalogue) -> None:
+    findings = [
+        finding(faulty, 0, "baseColour", "Green", 0.91),
+        finding(faulty, 0, "baseColour", "Black", 0.97),
+        finding(faulty, 1, "baseColour", "Blue", 0.5),
+        finding(faulty, 2, "baseColour", "", 1.0),
+    ]
+    better, changes = corrected(faulty, findings)
+    assert better.labels("baseColour") == ["Black", "Navy Blue", "Red", "Red", None, "Red"]
+    assert [(one.id, one.before, one.after) for one in changes] == [("1", "Blue", "Black")]
+    assert faulty.labels("baseColour")[0] == "Blue"
+
+
+def test_a_corrected_type_takes_its_parents_with_it(faulty: Catalogue) -> None:
+    better, changes = corrected(faulty, [finding(faulty, 3, "articleType", "Shirts")])
+    assert better.table.row(3, named=True) | {
+        "articleType": "Shirts",
+        "subCategory": "Topwear",
+    } == (better.table.row(3, named=True))
+    assert {one.attribute for one in changes} == {"articleType", "subCategory"}
+
+
+def test_a_corrected_catalogue_is_a_catalogue(faulty: Catalogue, tmp_path: Path) -> None:
+    before = (faulty.source / "styles.csv").read_bytes()
+    better, changes = corrected(faulty, [finding(faulty, 4, "baseColour", "Red")])
+    write_corrected(better, changes, tmp_path / "corrected")
+    again = read_catalogue(tmp_path / "corrected")
+    assert again.labels("baseColour") == better.labels("baseColour")
+    assert again.table["name"].to_list() == faulty.table["name"].to_list()
+    assert again.table["year"].to_list() == faulty.table["year"].to_list()
+    assert again.photo_bytes(again.table["photo"][0]) == faulty.photo_bytes("images/a.png")
+    assert [one.kind for one in again.problems] == ["missing-photo"]
+    [change] = csv.DictReader((tmp_path / "corrected" / "changes.csv").open(encoding="utf-8"))
+    assert (change["id"], change["before"], change["after"]) == ("5", "", "Red")
+    assert (faulty.source / "styles.csv").read_bytes() == before
+    with pytest.raises(HangtagError, match="not empty"):
+        write_corrected(better, changes, tmp_path / "corrected")
+
+
+def test_findings_come_back_as_a_person_left_them(faulty: Catalogue, tmp_path: Path) -> None:
+    table = tmp_path / "issues.csv"
+    findings = [
+        finding(faulty, 4, "articleType", "Heels", 0.4),
+        finding(faulty, 0, "gender", "Boys"),
+    ]
+    write_findings(findings, table)
+    text = table.read_text().replace("Boys", "Unisex")
+    table.write_text(text)
+    back = read_findings(table, faulty)
+    assert [(one.row, one.suggested, one.score) for one in back] == [
+        (4, "Heels", 1.0),
+        (0, "Unisex", 1.0),
+    ]
+    table.write_text(text + "77,,gender,Men,Boys,1,model,\n")
+    with pytest.raises(HangtagError, match="line 4"):
+        read_findings(table, faulty)
+    table.write_text("name\nx\n")
+    with pytest.raises(HangtagError, match="no column 'attribute'"):
+        read_findings(table, faulty)
+
+
+@pytest.fixture(scope="module")
+def spoilt(drawn_catalogue: Path) -> tuple[Catalogue, dict[int, str]]:
+    """The drawn catalogue with every thirtieth article type wrong."""
+    catalogue = read_catalogue(drawn_catalogue)
+    labels = catalogue.labels("articleType")
+    wrong = {row: "Jeans" for row in range(5, 600, 30) if labels[row] not in ("Jeans", "Shorts")}
+    spoilt = [wrong.get(row, label) for row, label in enumerate(labels)]
+    table = catalogue.table.with_columns(polars.Series("articleType", spoilt))
+    return replace(catalogue, table=table), wrong
+
+
+def test_an_audit_names_photo_label_suggestion_and_reason(
+    spoilt: tuple[Catalogue, dict[int, str]], tiny_model: Path
+) -> None:
+    catalogue, wrong = spoilt
+    told: list[str] = []
+    found = audit(catalogue, model=str(tiny_model), progress=lambda what, *_: told.append(what))
+    types = [one for one in found.findings if one.attribute == "articleType"]
+    hits = {one.row for one in types if one.kind == "model"} & wrong.keys()
+    assert len(hits) > 0.6 * len(wrong)
+    assert types == sorted(types, key=lambda one: -one.score)
+    assert all(one.reason and one.photo and one.given for one in types)
+    # The other columns still say what the products were.
+    levels = {one.row for one in found.findings if one.kind == "taxonomy"}
+    assert levels == wrong.keys()
+    assert list(dict.fromkeys(told)) == [
+        "looking at photos",
+        "looking for copies",
+        "judging labels",
+    ]
+    page = contact_sheet(found, catalogue)
+    assert "data:image/webp" in page
+    assert "→ Jeans" not in page.split("attribute-0")[0]
+
+
+def test_the_command_writes_table_sheet_and_corrected_catalogue(
+    drawn_catalogue: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    issues, page, folder = (tmp_path / name for name in ("issues.csv", "sheet.html", "corrected"))
+    arguments = ["audit", str(drawn_catalogue), "--model", str(tiny_model), "-a", "gender"]
+    outputs = ["-o", str(issues), "--contact-sheet", str(page), "--apply", str(folder)]
+    result = CliRunner().invoke(app, [*arguments, *outputs], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert issues.read_text().startswith("id,photo,attribute,given,suggested,score,kind,reason")
+    assert "</html>" in page.read_text()
+    assert len(read_catalogue(folder)) == 600
+
+    reviewed = ["--reviewed", str(issues), "--apply", str(tmp_path / "second")]
+    issues.write_text("id,attribute,suggested\n1000,gender,Unisex\n")
+    result = CliRunner().invoke(app, ["audit", str(drawn_catalogue), *reviewed])
+    assert result.exit_code == 0, result.output
+    assert read_catalogue(tmp_path / "second").labels("gender")[0] == "Unisex"
