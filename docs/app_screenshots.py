@@ -19,7 +19,11 @@ PORT = 8599
 ADDRESS = f"http://127.0.0.1:{PORT}"
 LAPTOP = {"width": 1366, "height": 860}
 PHONE = {"width": 390, "height": 844}
-PATIENCE = 600_000  # milliseconds
+WANTED = (
+    *("photos-laptop-light", "table-laptop-light", "download-laptop-light", "model-laptop-light"),
+    *("photos-laptop-dark", "closer-laptop-dark", "photos-phone-light", "closer-phone-dark"),
+)
+PATIENCE = 60_000  # milliseconds
 SETTLE = 2_000  # milliseconds: charts and tables are drawn on canvases, which say nothing
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
@@ -71,12 +75,11 @@ def _take(
     page.set_default_timeout(PATIENCE)
     page.goto(ADDRESS)
     page.get_by_text("Drop photos here").wait_for()
-    _shoot(page, f"drop-{device}-{theme}")
     page.locator("input[type=file]").set_input_files([str(photo) for photo in photos])
     page.get_by_role("button", name="Look closer").last.wait_for()
     _shoot(page, f"photos-{device}-{theme}")
     _view(page, "One by one")
-    page.get_by_role("button", name="Article type").last.click()
+    page.locator(".st-key-explained").get_by_text("Article type").click()
     page.get_by_text("Where the network looked for").wait_for()
     _shoot(page, f"closer-{device}-{theme}")
     _view(page, "Table")
@@ -96,6 +99,9 @@ def _view(page: Page, name: str) -> None:
 
 
 def _shoot(page: Page, name: str) -> None:
+    if name not in WANTED:
+        return
+    page.locator(".stMain").evaluate("main => main.scrollTo(0, 0)")
     page.wait_for_timeout(SETTLE)
     page.screenshot(path=IMAGES / f"app-{name}.png")
 
