@@ -171,11 +171,11 @@ def fit_thresholds(confidence: np.ndarray, right: np.ndarray) -> dict[float, flo
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     # Ties share a threshold, so a cut is only possible where the confidence changes.
     sorted_confidence = confidence[order]
-    cuttable = np.append(sorted_confidence[:-1] > sorted_confidence[1:], True)
+    cuttable = np.append(sorted_confidence[:-1] > sorted_confidence[1:], True)[: len(order)]
     cuttable[: _SMALLEST_SAMPLE - 1] = False
     thresholds = {}
     for target in PRECISIONS:
-        reached = np.flatnonzero(cuttable & (precision >= target)) if len(order) else []
+        reached = np.flatnonzero(cuttable & (precision >= target))
         thresholds[target] = float(sorted_confidence[reached[-1]]) if len(reached) else NEVER
     return thresholds
 

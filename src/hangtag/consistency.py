@@ -109,11 +109,11 @@ def among_copies(
         catalogue: What the rows are of.
         groups: Rows that show the same photo.
     """
-    groups = [tuple(group) for group in groups]
+    members = [tuple(group) for group in groups]
     found: dict[str, list[Disagreement]] = defaultdict(list)
     for attribute in catalogue.attributes:
         column = catalogue.labels(attribute)
-        for rows in groups:
+        for rows in members:
             labels = tuple(column[row] for row in rows)
             if len({label for label in labels if label is not None}) > 1:
                 found[attribute].append(Disagreement(attribute, rows, labels))

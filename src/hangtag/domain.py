@@ -49,10 +49,10 @@ class DomainScore:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "DomainScore":
         """The reverse of `arrays`."""
-        return cls(
-            *(arrays[name].astype(np.float32) for name in ("mean", "directions", "spread")),
-            rest=float(arrays["rest"][0]),
+        mean, directions, spread = (
+            arrays[name].astype(np.float32) for name in ("mean", "directions", "spread")
         )
+        return cls(mean, directions, spread, float(arrays["rest"][0]))
 
     @classmethod
     def fit(cls, embeddings: np.ndarray) -> "DomainScore":

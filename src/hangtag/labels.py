@@ -85,7 +85,7 @@ def _grouped(label: str | None, grouping: Grouping) -> str | None:
 def _combined(labels: Labels, combination: Combination, counted: np.ndarray) -> list[str | None]:
     parts = zip(*(labels[name] for name in combination.attributes), strict=True)
     joined = [
-        combination.separator.join(row)  # type: ignore[arg-type]
+        combination.separator.join(row)
         if all(part is not None and ANY_OF not in part for part in row)
         else None
         for row in parts

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from hangtag.augmentation import Augmenter
 from hangtag.losses import balanced_class_weights, partial_cross_entropy
 from hangtag.network import HangtagNetwork
-from hangtag.recipe import Recipe
+from hangtag.recipe import Recipe, Stage
 from hangtag.training_data import PhotoPool, TrainingBatches, TrainingData
 
 _VALIDATION_BATCH = 256
@@ -39,7 +39,7 @@ class Lesson(LightningModule):
             recipe.network, heads, recipe.input_size, weights=weights, from_scratch=scratch
         ).to(memory_format=torch.channels_last)
         self._batches: TrainingBatches | None = None
-        self._augment = Augmenter(recipe.augmentation, _backgrounds(data, recipe))
+        self._backgrounds = _backgrounds(data, recipe)
         self._sums: dict[str, Tensor] = {}
         main = data.rows("train", extra=False)
         for attribute in heads:
@@ -79,7 +79,10 @@ class Lesson(LightningModule):
         """Sum of the attributes' losses on one batch."""
         photos = batch["photos"]
         if self.features is None:
-            photos = self._augment(photos, self._stage_size())
+            stage = self._stage()
+            augmentation = self.recipe.augmentation.scaled(stage.augmentation)
+            augment = Augmenter(augmentation, self._backgrounds)
+            photos = augment(photos, stage.size or self.recipe.input_size)
         losses = self._losses(self._logits(photos), batch)
         total = torch.stack(list(losses.values())).sum()
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=len(photos))
@@ -159,13 +162,13 @@ class Lesson(LightningModule):
     def _add(self, name: str, value: Tensor) -> None:
         self._sums[name] = self._sums.get(name, torch.zeros((), device=self.device)) + value
 
-    def _stage_size(self) -> tuple[int, int]:
+    def _stage(self) -> Stage:
         left = self.current_epoch
         for stage in self.recipe.schedule.stages:
             if left < stage.epochs:
-                return stage.size or self.recipe.input_size
+                return stage
             left -= stage.epochs
-        return self.recipe.input_size
+        return self.recipe.schedule.stages[-1]
 
     def _losses(self, logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         recipe = self.recipe.loss

@@ -167,7 +167,7 @@ class HangtagNetwork(nn.Module):
         return {name: head(shared) for name, head in self.heads.items()}
 
     def _features(self, inputs: Tensor) -> Tensor:
-        features = self.backbone.forward_features(inputs)
+        features = self.backbone.forward_features(inputs)  # type: ignore[operator]
         if features.ndim == 3:  # a transformer's tokens (N, T, F): one row of patches
             features = features.transpose(1, 2).unsqueeze(2)
         elif features.shape[1] != self.backbone.num_features:  # channels last, as Swin has them
@@ -178,9 +178,9 @@ class HangtagNetwork(nn.Module):
 def _attention(kind: str, channels: int) -> nn.Module:
     if kind == "none":
         return nn.Identity()
-    from timm.layers import CbamModule, SEModule
+    from timm.layers import create_attn
 
-    return {"cbam": CbamModule, "se": SEModule}[kind](channels)
+    return create_attn(kind, channels)
 
 
 def _head(width: int, classes: int, recipe: NetworkRecipe, name: str) -> nn.Module:

@@ -1,5 +1,6 @@
 """What the files of a catalogue's photos are: sizes, shapes, modes, formats, and which are odd."""
 
+import builtins
 import io
 import os
 from collections import Counter
@@ -75,7 +76,7 @@ class PhotoFile:
     mode: str = ""
     format: str = ""
     bytes: int = 0
-    fingerprint: tuple[bytes, np.ndarray] | None = None
+    fingerprint: "tuple[builtins.bytes, np.ndarray]" | None = None
     error: str | None = None
 
     @property

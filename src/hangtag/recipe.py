@@ -8,7 +8,7 @@ import difflib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -77,6 +77,9 @@ class Stage(_Section):
     epochs: int = Field(ge=1)
     size: tuple[int, int] | None = None
     """Height and width in pixels; the network's input size if absent."""
+    augmentation: float = Field(1.0, ge=0, le=1)
+    """How much of the recipe's augmentation the photos get: a gentle last stage shows the network
+    photos as they will come."""
 
 
 class Schedule(_Section):
@@ -130,6 +133,15 @@ class Augmentation(_Section):
     """Share of the photos that lose detail, so that sharpness tells nothing."""
     noise: float = Field(0.0, ge=0)
     """Largest standard deviation of pixel noise; pixel values run from 0 to 1."""
+
+    def scaled(self, share: float) -> "Augmentation":
+        """The same changes, each going only ``share`` (0 to 1) as far or happening as often."""
+        changes: dict[str, Any] = {"zoom": tuple(zoom**share for zoom in self.zoom)}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, float):
+                changes[name] = share * value
+        return self.model_copy(update=changes)
 
 
 class Photos(_Section):

@@ -42,7 +42,7 @@ class Rows:
     def column(self, name: str) -> list[str | None]:
         """The cells of one column, stripped of surrounding blanks; None where there is no cell."""
         position = self.header.index(name)
-        return [None if row[position] is None else row[position].strip() for row in self.cells]
+        return [None if (cell := row[position]) is None else cell.strip() for row in self.cells]
 
 
 def read_rows(data: bytes, file: str) -> Rows:

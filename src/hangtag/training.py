@@ -223,6 +223,7 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
         num_sanity_val_steps=0,
         log_every_n_steps=20,
         use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
         default_root_dir=folder,
     )
     trainer.fit(lesson, ckpt_path=checkpoint, weights_only=True)
