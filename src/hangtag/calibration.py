@@ -47,7 +47,8 @@ class Decoder:
 
     With a taxonomy, article type, sub- and master category are read from one distribution over
     article types, the product of what the three heads say; a coarser value's probability is the
-    sum over its article types.
+    sum over its article types. Where the most probable type isn't of the most probable category
+    (many similar types can outweigh one), the category leans towards the type as far as it takes.
 
     Args:
         attributes: In the order that the results shall have.
@@ -82,8 +83,9 @@ class Decoder:
         if self._parents:
             types = softmax(self._joint(evidence))
             result[TYPE] = types
+            chosen = types.argmax(axis=1)
             for level, membership in self._parents.items():
-                result[level] = types @ membership
+                result[level] = _agreeing(types @ membership, membership.argmax(axis=1)[chosen])
         return {name: result[name] for name in self._names}
 
     def experts(self, logits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -98,6 +100,16 @@ class Decoder:
         for level, membership in self._parents.items():
             joint = joint + self._scales.get(level, 0.0) * (evidence[level] @ membership.T)
         return joint
+
+
+def _agreeing(probabilities: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Mix in as little of each row's chosen value as makes it the most probable."""
+    rows = np.arange(len(probabilities))
+    lacking = probabilities.max(axis=1) - probabilities[rows, chosen]
+    share = np.where(lacking > 0, lacking / (1 + lacking) + 1e-4, 0.0)[:, np.newaxis]
+    mixed = (1 - share) * probabilities
+    mixed[rows, chosen] += share[:, 0]
+    return mixed
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def _table(numbers: dict[str, dict[str, float]]) -> list[str]:
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced",
         "macro_f1": "macro-F1",
-        "top_5": "top-5",
+        "top5": "top-5",
         "ece": "ECE",
         "coverage_95": "coverage at 95 %",
         "coverage_99": "coverage at 99 %",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _KEPT_VARIANCE = 0.95
+_MOST_DIRECTIONS = 128
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class DomainScore:
         """What `from_arrays` needs."""
         return {
             "mean": self.mean,
-            "directions": self.directions,
+            "directions": self.directions.astype(np.float16),
             "spread": self.spread,
             "rest": np.array([self.rest], np.float32),
         }
@@ -60,7 +61,7 @@ class DomainScore:
         mean = embeddings.mean(0)
         _, singular, directions = np.linalg.svd(embeddings - mean, full_matrices=False)
         share = np.cumsum(singular**2) / max(float((singular**2).sum()), 1e-12)
-        kept = int(np.searchsorted(share, _KEPT_VARIANCE)) + 1
+        kept = min(int(np.searchsorted(share, _KEPT_VARIANCE)) + 1, _MOST_DIRECTIONS)
         variance = singular**2 / len(embeddings)
         return cls(
             mean.astype(np.float32),
