@@ -1,6 +1,5 @@
 """What the files of a catalogue's photos are: sizes, shapes, modes, formats, and which are odd."""
 
-import builtins
 import io
 import os
 from collections import Counter
@@ -75,8 +74,8 @@ class PhotoFile:
     size: tuple[int, int] = (0, 0)
     mode: str = ""
     format: str = ""
-    bytes: int = 0
-    fingerprint: "tuple[builtins.bytes, np.ndarray]" | None = None
+    file_size: int = 0
+    fingerprint: tuple[bytes, np.ndarray] | None = None
     error: str | None = None
 
     @property
@@ -146,7 +145,7 @@ def summarise(files: Sequence[PhotoFile]) -> PhotoSummary:
             reasons.append("grey-scale")
         if reasons:
             odd.append(OddPhoto(row=row, photo=file.name, reason="; ".join(reasons)))
-    weights = np.array([file.bytes for _, file in read])
+    weights = np.array([file.file_size for _, file in read])
     histogram, edges = np.histogram(weights, bins=_BINS)
     whole = max(len(read), 1)
     return PhotoSummary(
