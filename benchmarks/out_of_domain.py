@@ -59,7 +59,7 @@ def scores(tagger: Tagger, photos: list[np.ndarray | bytes]) -> np.ndarray:
     found = [
         tagger.probabilities(inputs[at : at + 64]).in_domain for at in range(0, len(inputs), 64)
     ]
-    return np.concatenate([part for part in found if part is not None])
+    return np.concatenate(found)
 
 
 def test_photos(path: Path) -> list[np.ndarray | bytes]:

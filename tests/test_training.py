@@ -58,7 +58,6 @@ def test_the_exported_network_is_the_trained_one(
         {
             name: tensor.to(network.state_dict()[name].dtype)
             for name, tensor in read_state(tagger.model.weights_path).items()
-            if not name.startswith("domain.")
         }
     )
     photos = sorted((drawn_catalogue / "images").glob("*.jpg"))[:8]

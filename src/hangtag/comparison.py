@@ -203,14 +203,14 @@ def _row(name: str, evaluated: "Evaluation") -> Row:
 
 
 def count_parameters(model: Model) -> int:
-    """Count a model's weights; statistics of batch norm and of the domain score aren't any."""
+    """Count a model's weights; statistics of batch norm aren't any."""
     from safetensors import safe_open
 
     with safe_open(model.weights_path, "numpy") as file:
         return sum(
             int(np.prod(file.get_slice(name).get_shape()))
             for name in file.keys()  # noqa: SIM118
-            if not name.startswith("domain.") and not name.endswith(_STATISTICS)
+            if not name.endswith(_STATISTICS)
         )
 
 

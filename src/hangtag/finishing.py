@@ -13,7 +13,7 @@ from hangtag import evaluation
 from hangtag.attributes import TYPE
 from hangtag.calibration import Calibration, Decoder, fit_scales, fit_thresholds, strictest
 from hangtag.card import write_card
-from hangtag.domain import DomainScore
+from hangtag.domain import domain_score
 from hangtag.graph import write_onnx, write_weights
 from hangtag.judge import evaluate
 from hangtag.model import ONNX, WEIGHTS, Domain, ModelInfo, Vocabulary, write_info
@@ -31,8 +31,7 @@ ALL_RIGHT = "all right"
 """Name under which a model's numbers hold how often all attributes of a photo are right."""
 
 _BATCH = 64
-_DOMAIN_SAMPLE = 6000
-_FALSE_ALARMS = 0.01
+_FALSE_ALARMS = 0.02
 """Share of validation photos that the out-of-domain threshold may wrongly turn away."""
 
 
@@ -70,7 +69,7 @@ def finish(
     attributes = [attribute.name for attribute in data.attributes]
     folder.mkdir(parents=True, exist_ok=True)
     write_onnx(network, attributes, recipe.input_size, folder / ONNX)
-    write_weights(network, attributes, folder / WEIGHTS, {})
+    write_weights(network, attributes, folder / WEIGHTS)
     info = ModelInfo(
         name=str(facts.get("name", folder.name)),
         attributes=[Vocabulary(name=one.name, values=list(one.values)) for one in data.attributes],
@@ -89,15 +88,8 @@ def finish(
     )
     write_info(folder, info, "")
     tagger = Tagger(folder)
-    calibration = calibrate(tagger, data)
-    domain, score = fit_domain(tagger, data)
-    write_weights(
-        network,
-        attributes,
-        folder / WEIGHTS,
-        {f"domain.{key}": array for key, array in score.arrays().items()},
-    )
-    info = info.model_copy(update={"calibration": calibration, "domain": domain})
+    fitted = {"calibration": calibrate(tagger, data), "domain": fit_domain(tagger, data)}
+    info = info.model_copy(update=fitted)
     write_info(folder, info, "")
     numbers = {name: _scores(folder, one, progress) for name, one in judged_on.items()}
     info = info.model_copy(update={"numbers": numbers})
@@ -167,22 +159,10 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
     return Calibration(scales=scales, thresholds=thresholds)
 
 
-def fit_domain(tagger: Tagger, data: TrainingData) -> tuple[Domain, DomainScore]:
-    """Fit the out-of-domain score to training photos, its threshold to validation photos."""
-    rng = np.random.default_rng(0)
-    rows = data.rows("train")
-    rows = rng.choice(rows, min(len(rows), _DOMAIN_SAMPLE), replace=False)
-    score = DomainScore.fit(_embeddings(tagger, data, data.own[rows]))
-    held_out = data.rows("validation")
-    scores = score(_embeddings(tagger, data, data.own[held_out]))
-    threshold = float(np.quantile(scores, _FALSE_ALARMS))
-    return Domain(threshold=threshold), score
-
-
-def _embeddings(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> np.ndarray:
-    return np.concatenate(
-        [tagger.probabilities(chunk).embedding for chunk in _chunks(data, positions)]
-    )
+def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
+    """Fit the out-of-domain threshold to the validation photos."""
+    scores = domain_score(_logits(tagger, data, data.own[data.rows("validation")]))
+    return Domain(threshold=float(np.quantile(scores, _FALSE_ALARMS)))
 
 
 def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[str, np.ndarray]:

@@ -83,10 +83,8 @@ def write_onnx(
     onnx.save(graph, str(file))
 
 
-def write_weights(
-    network: HangtagNetwork, attributes: list[str], file: Path, extra: dict[str, np.ndarray]
-) -> None:
-    """Write weights (float16 where they are many) and further arrays as safetensors.
+def write_weights(network: HangtagNetwork, attributes: list[str], file: Path) -> None:
+    """Write weights (float16 where they are many) as safetensors.
 
     Heads of attributes other than those named are left out.
     """
@@ -98,7 +96,7 @@ def write_weights(
         if array.dtype == np.float32 and array.size >= _SMALL:
             array = array.astype(np.float16)
         arrays[name] = np.ascontiguousarray(array)
-    save_file(arrays | {name: np.ascontiguousarray(array) for name, array in extra.items()}, file)
+    save_file(arrays, file)
 
 
 def _halve(model: onnx.ModelProto) -> None:

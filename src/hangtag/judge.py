@@ -192,8 +192,8 @@ def _predict(
     return said
 
 
-def _known_products(tagger: Tagger, in_domain: np.ndarray | None, count: int) -> list[bool]:
-    if tagger.info.domain is None or in_domain is None:
+def _known_products(tagger: Tagger, in_domain: np.ndarray, count: int) -> list[bool]:
+    if tagger.info.domain is None:
         return [True] * count
     return (in_domain >= tagger.info.domain.threshold).tolist()
 

@@ -13,7 +13,7 @@ import onnxruntime
 
 from hangtag.attributes import Attribute
 from hangtag.calibration import Decoder
-from hangtag.domain import DomainScore
+from hangtag.domain import domain_score
 from hangtag.errors import HangtagError
 from hangtag.model import EMBEDDING, FEATURES, INPUT, LOGITS, Model, ModelInfo, read_model
 from hangtag.photo import PhotoError, Source, read_photo, to_input
@@ -30,18 +30,18 @@ class Probabilities:
         values: float32 (N, values) by attribute, each row summing to 1; calibrated, and the levels
             of the taxonomy in agreement.
         in_domain: float32 (N,), higher for photos more like those that the model was trained on;
-            None if the model has no such score.
+            see `hangtag.domain`.
         embedding: float32 (N, D).
     """
 
     values: dict[str, np.ndarray]
-    in_domain: np.ndarray | None
+    in_domain: np.ndarray
     embedding: np.ndarray
 
     def __getitem__(self, rows: slice) -> "Probabilities":
         return Probabilities(
             {name: values[rows] for name, values in self.values.items()},
-            None if self.in_domain is None else self.in_domain[rows],
+            self.in_domain[rows],
             self.embedding[rows],
         )
 
@@ -132,9 +132,8 @@ class Tagger:
         """
         embedding, *logits = self._session.run([EMBEDDING, *self._logits], {INPUT: inputs})
         names = (name.removeprefix(LOGITS) for name in self._logits)
-        values = self._decode(dict(zip(names, logits, strict=True)))
-        score = self._domain(embedding) if self._domain is not None else None
-        return Probabilities(values, score, embedding)
+        by_name = dict(zip(names, logits, strict=True))
+        return Probabilities(self._decode(by_name), domain_score(by_name), embedding)
 
     def logits(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Uncalibrated logits float32 (N, values) by attribute."""
@@ -151,7 +150,7 @@ class Tagger:
         """
         domain = self.info.domain
         known: list[bool | None] = [None] * len(names)
-        if domain is not None and probabilities.in_domain is not None:
+        if domain is not None:
             known = [bool(score >= domain.threshold) for score in probabilities.in_domain]
         ranked = {}
         for attribute in self.attributes:
@@ -215,17 +214,6 @@ class Tagger:
             if any(name.startswith("neck.") for name in file.keys()):  # noqa: SIM118
                 return {}
             return {name: file.get_tensor(name).astype(np.float32) for name in names}
-
-    @cached_property
-    def _domain(self) -> DomainScore | None:
-        if self.info.domain is None:
-            return None
-        from safetensors import safe_open
-
-        with safe_open(self.model.weights_path, "numpy") as file:
-            names = [name for name in file.keys() if name.startswith("domain.")]  # noqa: SIM118
-            arrays = {name.removeprefix("domain."): file.get_tensor(name) for name in names}
-        return DomainScore.from_arrays(arrays)
 
     def _tag_all(self, photos: Sequence[Source]) -> Iterator[PhotoTags]:
         numbered = iter(enumerate(photos))
