@@ -170,7 +170,8 @@ def write_corrected(catalogue: "Catalogue", changes: Sequence[Change], folder: P
         with (folder / CHANGES).open("w", newline="", encoding="utf-8") as file:
             log = csv.writer(file, lineterminator="\n")
             log.writerow(field.name for field in fields(Change))
-            log.writerows(asdict(change).values() for change in changes)
+            for change in changes:
+                log.writerow({**asdict(change), "score": f"{change.score:.4f}"}.values())
     except OSError as error:
         raise _unwritable(folder, error) from error
 

@@ -158,8 +158,7 @@ def _distribution(one: AttributeSummary) -> dict[str, Any]:
 
 
 def _shortened(text: str) -> str:
-    # "$" would start a formula.
-    text = " ".join(text.replace("$", r"\$").split())
+    text = " ".join(text.split())
     return text if len(text) <= _LONG_LABEL else text[: _LONG_LABEL - 1] + "…"
 
 
@@ -181,6 +180,7 @@ def _log_bars(one: AttributeSummary) -> "Markup":
         # One filled outline, not a bar per class: there may be hundreds.
         axes.stairs(sizes, [rank + 0.5 for rank in range(len(sizes) + 1)], fill=True, baseline=0.5)
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.set_ylim(0.5, max(sizes) * 2)
         axes.axhline(RARE_BELOW, color=COLOURS[1], linewidth=1)
         axes.set_xlabel(f"{one.name}: classes by rank")
