@@ -23,8 +23,8 @@ def main() -> None:
     tables = terminal.TagTables([attribute.name for attribute in tagger.attributes])
     console = Console(record=True, width=150, file=Path("/dev/null").open("w"))  # noqa: SIM115
     tables._console = console
-    tables.write(tagger.tag([str(photo.relative_to(ROOT)) for photo in photos]))
-    tables.finish()
+    with tables:
+        tables.write(tagger.tag([str(photo.relative_to(ROOT)) for photo in photos]))
     table = console.export_svg(title="hangtag tag examples/photos", font_aspect_ratio=0.61)
     box = table.split('viewBox="')[1].split('"')[0].split()
     width, height = float(box[2]), float(box[3])
