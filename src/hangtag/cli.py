@@ -146,6 +146,9 @@ def train(
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Start from random weights.")
     ] = False,
+    start: Annotated[
+        str | None, typer.Option(help="Go on from this model: its name or folder.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
@@ -153,7 +156,11 @@ def train(
 ) -> None:
     """Train a model on a catalogue, calibrate it, judge it on the test products, describe it.
 
-    Example: hangtag train fashion-product-images-small.zip -o my-model
+    Examples:
+
+    hangtag train fashion-product-images-small.zip -o my-model
+
+    hangtag train my-shop.csv --start default --recipe fine-tune -o my-model
     """
     from hangtag.progress import step_progress
 
@@ -168,6 +175,7 @@ def train(
             split=split,
             weights=weights,
             from_scratch=from_scratch,
+            start=start,
             resume=resume,
             name=name,
             command=_typed(),

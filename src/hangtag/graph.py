@@ -95,7 +95,7 @@ def write_weights(network: HangtagNetwork, attributes: list[str], file: Path) ->
         array = tensor.detach().cpu().contiguous().numpy()
         if array.dtype == np.float32 and array.size >= _SMALL:
             array = array.astype(np.float16)
-        arrays[name] = np.ascontiguousarray(array)
+        arrays[name] = array
     save_file(arrays, file)
 
 

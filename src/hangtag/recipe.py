@@ -186,6 +186,8 @@ class Recipe(_Section):
     """A whole recipe. Every field has a default, so a file states only what it changes."""
 
     format_version: int = RECIPE_VERSION
+    base: str | None = None
+    """Another recipe that ships: what this one doesn't state is as there."""
     name: str = "unnamed"
     description: str = ""
     attributes: list[str] = Field(list(PRODUCT_ATTRIBUTES), min_length=1)
@@ -246,6 +248,8 @@ def parse_recipe(text: str, where: str) -> Recipe:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{where}: not a TOML file: {error}") from error
+    if isinstance(data.get("base"), str):
+        data = _merged(_data(data["base"], where), data)
     version = data.get("format_version", RECIPE_VERSION)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise RecipeError(
@@ -256,6 +260,25 @@ def parse_recipe(text: str, where: str) -> Recipe:
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise RecipeError(f"{where}: {_first_problem(error)}") from error
+
+
+def _data(name: str, where: str) -> dict[str, Any]:
+    """The base of a recipe as it is written, without its own base."""
+    if name not in recipe_names():
+        raise RecipeError(
+            f"{where}: base: no recipe {name!r} ships; there are: {', '.join(recipe_names())}"
+        )
+    return tomllib.loads((files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8"))
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Tables are merged; anything else of ``changes`` replaces what the base has."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = base.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -24,10 +24,12 @@ from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import TestSet, finish
 from hangtag.lesson import Lesson
+from hangtag.model import read_model
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind, count_parts
 from hangtag.training_data import prepare
+from hangtag.warm_start import start_from
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -48,6 +50,7 @@ def train(
     split: Kind = "random",
     weights: str | Path | None = None,
     from_scratch: bool = False,
+    start: str | Path | None = None,
     resume: bool = False,
     name: str | None = None,
     command: str | None = None,
@@ -68,6 +71,7 @@ def train(
         split: How to tell training, validation and test products apart.
         weights: Local file of backbone weights.
         from_scratch: Start from random weights.
+        start: Name or folder of a model to go on from; see `hangtag.warm_start.start_from`.
         resume: Go on from the newest checkpoint in ``output``.
         name: The model's name; by default that of the output folder.
         command: What was typed to start the training, for the model card.
@@ -107,7 +111,14 @@ def train(
             raise HangtagError(
                 f"{catalogue.source}: no {part} products; the catalogue is too small"
             )
-    lesson = Lesson(recipe, data, weights=Path(weights) if weights else None, scratch=from_scratch)
+    lesson = Lesson(
+        recipe,
+        data,
+        weights=Path(weights) if weights else None,
+        scratch=from_scratch or start is not None,
+    )
+    if start is not None:
+        start_from(start, lesson.network, [*data.attributes, *data.auxiliary])
     if is_cacheable(recipe):
         lesson.features = cached_features(lesson.network, recipe, data.pool, progress)
     best = _fit(lesson, folder, checkpoint)
@@ -125,6 +136,8 @@ def train(
             "minutes": round((time.monotonic() - started) / 60, 1),
             "device": lesson.device.type,
         }
+        if start is not None:
+            facts["start"] = read_model(start).info.name
         if command is not None:
             facts["command"] = command
         finish(
