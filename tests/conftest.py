@@ -1,6 +1,7 @@
 """What tests share: a drawn catalogue, a model trained on it in seconds, and the real data."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["HANGTAG_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put ``__main__`` back: Streamlit's AppTest replaces it, and spawned processes import it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")

@@ -124,9 +124,15 @@ def view(page: "playwright.Page", name: str) -> None:
 
 
 def download(page: "playwright.Page", button: str) -> bytes:
-    with page.expect_download() as started:
-        page.get_by_role("button", name=button).click()
-    return Path(started.value.path()).read_bytes()
+    for attempt in range(1, 6):  # a click while the page is being redrawn is lost
+        try:
+            with page.expect_download(timeout=PATIENCE * 200) as started:
+                page.get_by_role("button", name=button).click()
+            return Path(started.value.path()).read_bytes()
+        except playwright.TimeoutError:
+            if attempt == 5:
+                raise
+    raise AssertionError(button)
 
 
 def rows(written: bytes) -> dict[str, dict[str, str]]:

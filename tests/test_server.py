@@ -5,6 +5,7 @@ import io
 import re
 import struct
 import subprocess
+import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -317,7 +318,7 @@ def test_what_stops_the_start_is_said_in_one_line(server, tiny_model, options, r
     if "--model" not in command:
         command += ["--model", str(tiny_model)]
     done = subprocess.run(
-        ["hangtag", "serve", *command],
+        [sys.executable, "-m", "hangtag.cli", "serve", *command],
         capture_output=True,
         text=True,
         check=False,

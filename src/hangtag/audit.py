@@ -35,8 +35,9 @@ FOLDS = 5
 """Parts of the catalogue; each is judged by a classifier that learnt from the others."""
 
 _BATCH = 64
-_COMPONENTS = 192  # principal components of the embedding that the classifier sees
-_DECAY = 0.003  # of its weights, against the mean loss: without, it would learn wrong labels, too
+_COMPONENTS = 192  # most principal components of the embedding that the classifier sees
+_ROWS_A_COMPONENT = 30  # fewer rows a component, and it learns wrong labels by heart
+_INVERSE_PENALTY = 0.03  # scikit-learn's C: the sum of losses against the weights' squares
 _ROUNDS = 40  # of its training; more rounds find no more planted errors
 
 
@@ -151,9 +152,10 @@ def embed(
 
 
 def components(features: np.ndarray) -> np.ndarray:
-    """Bring embeddings to their principal components and one scale: float32 (rows, at most 192).
+    """Bring embeddings to their principal components and one scale: float32 (rows, D).
 
-    Classifiers learn much faster from these than from the embedding itself.
+    Classifiers learn much faster from these than from the embedding itself. There are at most 192,
+    and of few rows one for every thirty.
 
     Args:
         features: From `embed`; rows with NaN keep NaN.
@@ -163,7 +165,8 @@ def components(features: np.ndarray) -> np.ndarray:
 
     seen = np.isfinite(features[:, 0])
     scaled = StandardScaler().fit_transform(features[seen])
-    count = min(_COMPONENTS, *scaled.shape)
+    count = max(2, min(_COMPONENTS, len(scaled) // _ROWS_A_COMPONENT))
+    count = min(count, *scaled.shape)
     found = PCA(count, random_state=0).fit_transform(scaled)
     result = np.full((len(features), count), np.nan, np.float32)
     result[seen] = found / max(float(found.std()), np.finfo(np.float32).tiny)
@@ -272,9 +275,7 @@ def out_of_fold(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) ->
         # The rounds that are left out would change the probabilities less than other folds do.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for others, judged in folds.split(features, labels, groups):
-            classifier = LogisticRegression(
-                C=1 / (_DECAY * len(others)), max_iter=_ROUNDS, tol=1e-3
-            )
+            classifier = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_ROUNDS, tol=1e-3)
             classifier.fit(features[others], labels[others])
             places = np.ix_(judged, classifier.classes_)
             probabilities[places] = classifier.predict_proba(features[judged])
