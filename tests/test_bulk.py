@@ -93,8 +93,18 @@ def test_tables_on_the_terminal(photos: Path, tiny_model: Path):
     assert "alternatives" in one.stdout
     many = hangtag(photos, "--model", tiny_model, "-a", "articleType")
     assert many.exit_code == 1
-    assert "articleType" in many.stdout
+    assert "article type" in many.stdout
     assert "the file is empty" in many.stdout.replace("\n", " ")
+
+
+def test_a_narrow_terminal_leaves_out_what_the_article_type_implies(
+    photos: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for width, there in (("80", False), ("140", True)):
+        monkeypatch.setenv("COLUMNS", width)
+        shown = hangtag(photos, "--model", tiny_model).stdout
+        assert ("sub category" in shown) is there
+        assert ("subCategory: in a wider window" in shown) is not there
 
 
 def test_expected_failures_are_one_line(photos: Path, tiny_model: Path, tmp_path: Path):

@@ -1,9 +1,11 @@
 """What the user sees of a run: tags as tables, progress with rate and time left."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,6 +19,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from hangtag.attributes import TYPE, TYPE_PARENTS
+
 if TYPE_CHECKING:
     from hangtag.bulk.job import Progress
     from hangtag.tags import PhotoTags, Tag
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 ROWS_AT_A_TIME = 40
 """Photos in one table on the terminal; their widths are not known before all are tagged."""
 
+_WIDE = 110
+"""Columns of text that a table of all seven attributes needs."""
+
+_UNKNOWN = "not like any product that the model was trained on"
 _STYLES = {"accept": "green", "review": "yellow"}
 
 
@@ -67,21 +75,39 @@ class TagTables:
             table.add_row(name, Text(tag.value), f"{tag.confidence:.1%}", decision, Text(others))
         self._console.print(table)
         if result.known_product is False:
-            self._console.print("Not like any product that the model was trained on.")
+            self._console.print(Text(_UNKNOWN, "yellow"))
 
     def _print_many(self) -> None:
-        table = Table(pad_edge=False)
-        for name in ("photo", *self._attributes):
-            table.add_column(name, overflow="fold")
+        shown = self._shown()
+        table = Table(pad_edge=False, box=SIMPLE_HEAD)
+        table.add_column("photo", overflow="fold")
+        for name in shown:
+            table.add_column(_words(name))
         for result in self._waiting:
-            cells = [_cell(result.tags.get(name)) for name in self._attributes]
-            table.add_row(Text(result.photo), *cells)
+            table.add_row(Text(result.photo), *(_cell(result.tags.get(name)) for name in shown))
         self._console.print(table)
+        left_out = [name for name in self._attributes if name not in shown]
+        if left_out:
+            names = ", ".join(left_out)
+            self._console.print(Text(f"{names}: in a wider window, or with --json", "dim"))
         for result in self._waiting:
             if result.error:
                 self._console.print(Text(result.error, "red"))
+            elif result.known_product is False:
+                self._console.print(Text(f"{result.photo}: {_UNKNOWN}", "yellow"))
         self._waiting.clear()
         self._printed = True
+
+    def _shown(self) -> list[str]:
+        """Where there is little room, without the categories, which the article type implies."""
+        if TYPE not in self._attributes or self._console.width >= _WIDE:
+            return list(self._attributes)
+        return [name for name in self._attributes if name not in TYPE_PARENTS]
+
+
+def _words(name: str) -> str:
+    """A name in words, so that a heading breaks between them: ``article type``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() if name.isalnum() else name
 
 
 def _cell(tag: "Tag | None") -> Text:
