@@ -145,6 +145,25 @@ def test_prometheus_can_read_how_many_photos_were_tagged(server, photo):
     assert tagged() == before + 1
 
 
+def test_the_page_to_try_the_api_on_needs_no_other_server(tiny_model, tmp_path):
+    with Server(
+        tiny_model, tmp_path, HANGTAG_API_KEY="sesame"
+    ) as server:  # it is open all the same
+        page = server.get("/docs")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "'self'" in page.headers["content-security-policy"]
+        assert "<script>" not in page.text
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        loaded = [address for address in loaded if not address.startswith("data:")]
+        assert len(loaded) == 3
+        for address in loaded:
+            target = httpx.URL(f"{server.url}/docs").join(address)
+            assert str(target).startswith(server.url)
+            assert server.get(target.path).status_code == 200
+        assert "http" not in server.get("/docs/start.js").text
+        assert server.get("/redoc").status_code == 401
+
+
 # ---- bad input
 
 

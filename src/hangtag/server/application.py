@@ -17,6 +17,7 @@ import hangtag
 from hangtag.errors import HangtagError
 from hangtag.model import read_model
 from hangtag.server import logs
+from hangtag.server.docs import add_docs
 from hangtag.server.limits import API_KEY_HEADER, Limits
 from hangtag.server.metrics import SHARED_FOLDER, Metrics
 from hangtag.server.observation import Observation
@@ -57,6 +58,7 @@ def create_application(settings: Settings) -> FastAPI:
         summary="Photos of fashion products in, their tags out.",
         version=hangtag.__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -65,6 +67,7 @@ def create_application(settings: Settings) -> FastAPI:
     application.include_router(tagging_routes(service, settings), dependencies=guarded)
     application.include_router(information_routes(service, settings, metrics), dependencies=guarded)
     application.include_router(health_routes(service))
+    add_docs(application)
     application.add_exception_handler(HTTPException, _answer_problem)
     application.add_exception_handler(RequestValidationError, _answer_invalid)
     # The last one added is the outermost.

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hangtag.server import docs
 from hangtag.server.problems import BUSY, TOO_LARGE, TOO_SLOW, UNAUTHORISED, Problem
 from hangtag.server.settings import MEBIBYTE, Settings
 
 API_KEY_HEADER = "X-API-Key"
 RETRY_SOON = {"Retry-After": "1"}
 
-_OPEN = frozenset({"/health", "/openapi.json", "/docs"})
+_OPEN = frozenset({"/health", "/openapi.json"}) | docs.PATHS
 _OVERHEAD = MEBIBYTE // 16  # multipart's boundaries and headers, JSON's braces
 _OTHER_BODY = MEBIBYTE // 16  # no other address has a use for a body
 _LAST_WORDS_SECONDS = 2.0
