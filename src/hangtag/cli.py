@@ -1,7 +1,6 @@
 """The commands. Each one parses its options, calls one library function and prints the result."""
 
 import inspect
-import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hangtag.commands import judging, training
 from hangtag.errors import HangtagError, require
 from hangtag.server.settings import Settings
 
@@ -122,184 +122,9 @@ def web_app(
     launch(model, precision=precision, host=host, port=port, browser=browser)
 
 
-@app.command()
-def train(
-    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
-    *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)
-    ],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")] = "default",
-    alternate: Annotated[
-        Path | None, typer.Option(help="Folder or zip of other photos of the products, by id.")
-    ] = None,
-    extra: Annotated[
-        list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
-    ] = None,
-    details: Annotated[
-        Path | None, typer.Option(help="Table of further attributes of the products, by id.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
-    weights: Annotated[
-        Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
-    ] = None,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Start from random weights.")
-    ] = False,
-    start: Annotated[
-        str | None, typer.Option(help="Go on from this model: its name or folder.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
-    ] = False,
-) -> None:
-    """Train a model on a catalogue, calibrate it, judge it on the test products, describe it.
-
-    Examples:
-
-    hangtag train fashion-product-images-small.zip -o my-model
-
-    hangtag train my-shop.csv --start default --recipe fine-tune -o my-model
-    """
-    from hangtag.progress import step_progress
-
-    with step_progress() as tell:
-        folder = require("train", "hangtag.training").train(
-            catalogue,
-            recipe,
-            output,
-            alternate=alternate,
-            extra=extra or (),
-            details=details,
-            split=split,
-            weights=weights,
-            from_scratch=from_scratch,
-            start=start,
-            resume=resume,
-            name=name,
-            command=_typed(),
-            progress=tell,
-        )
-    typer.echo(f"{folder}: trained; see {folder / 'README.md'} for its numbers")
-
-
-@app.command()
-def compare(
-    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
-    *,
-    recipe: Annotated[
-        list[str] | None,
-        typer.Option(help="Name of a recipe that ships, or file; repeat for each."),
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="Name or folder of a further model; may be repeated.")
-    ] = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option("--output", "-o", help="Write .html, .md or .json; may be repeated."),
-    ] = None,
-    models: Annotated[
-        Path, typer.Option(help="Folder that keeps the recipes' models, and has those there are.")
-    ] = Path("compared"),
-    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Local file of a recipe's backbone weights; may be repeated.", metavar="NAME=FILE"
-        ),
-    ] = None,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Start all from random weights.")
-    ] = False,
-) -> None:
-    """Train recipes, or take their models where they are there, and set them side by side.
-
-    Example: hangtag compare small.zip --recipe default --recipe resnet18-four -o table.md
-    """
-    from hangtag.progress import step_progress
-
-    files = dict(pair.partition("=")[::2] for pair in weights or [])
-    if not all(files.values()):
-        raise typer.BadParameter("--weights takes a recipe's name and a file: resnet18-four=FILE")
-    run = require("train", "hangtag.comparison")
-    forms = require("report", "hangtag.reports.compare")
-    for file in output or []:
-        forms.check_output(file)
-    with step_progress() as tell:
-        found = run.compare_recipes(
-            catalogue,
-            recipe or [],
-            models=model or [],
-            folder=models,
-            split=split,
-            weights=files,
-            from_scratch=from_scratch,
-            progress=tell,
-        )
-    for file in output or []:
-        forms.write(found, file)
-    forms.print_comparison(found)
-
-
-@app.command()
-def tune(
-    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
-    *,
-    recipe: Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")] = "default",
-    trials: Annotated[
-        int, typer.Option(min=1, help="How many in all, with those of earlier runs.")
-    ] = 20,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Recipe file to write; the trials lie beside it.")
-    ] = Path("tuned.toml"),
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of each trial.")] = None,
-    size: Annotated[
-        tuple[int, int] | None, typer.Option(help="Height and width of the trials' photos.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
-    weights: Annotated[
-        Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
-    ] = None,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Start from random weights.")
-    ] = False,
-) -> None:
-    """Search a recipe's numbers on the validation products. Run again to go on after a stop.
-
-    Example: hangtag tune small.zip --recipe cnn-four --trials 20 --epochs 3 --size 40 30
-    """
-    from hangtag.progress import step_progress
-
-    run = require("train", "hangtag.tuning")
-    with step_progress() as tell:
-        study = run.tune(
-            catalogue,
-            recipe,
-            output,
-            trials=trials,
-            split=split,
-            weights=weights,
-            from_scratch=from_scratch,
-            epochs=epochs,
-            size=size,
-            progress=tell,
-        )
-    plot = output.with_suffix(".svg")
-    if run.importance_plot(study, plot):
-        typer.echo(f"{plot}: how much each number matters")
-    first = study.trials[0].value
-    before = "" if first is None else f", {first:.2f} with the recipe as it was"
-    typer.echo(
-        f"{output}: best of {len(study.trials)} trials, mean validation accuracy "
-        f"{study.best_value:.2f}{before}"
-    )
-
-
-def _typed() -> str:
-    """The command as it was typed, with files by their names alone."""
-    words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
-    return shlex.join(["hangtag", *words])
+app.command()(training.train)
+app.command()(training.compare)
+app.command()(training.tune)
 
 
 @app.command()
@@ -319,90 +144,8 @@ def fetch(
     typer.echo(f"{folder}: {read_catalogue(folder).summary()}")
 
 
-@app.command()
-def explore(
-    catalogue: Annotated[
-        Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
-    ],
-    *,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    cross: Annotated[
-        list[str] | None,
-        typer.Option(help="Count two attributes together: gender:usage. May be repeated."),
-    ] = None,
-    columns: Annotated[
-        Path | None, typer.Option(help="A table with more attributes of the same ids.")
-    ] = None,
-    photo_column: Annotated[
-        str | None, typer.Option(help="Column of the table that holds the photos.")
-    ] = None,
-) -> None:
-    """Show what is in a catalogue, and what is wrong with it."""
-    from hangtag.catalogue import read_catalogue
-    from hangtag.progress import progress_bar
-
-    if output is None and not as_json:
-        raise typer.BadParameter("give --output FILE, --json or both")
-    pairs = [tuple(pair.split(":")) for pair in cross or []]
-    if any(len(pair) != 2 for pair in pairs):
-        raise typer.BadParameter("--cross takes two attributes with a colon between: gender:usage")
-    products = read_catalogue(catalogue, photo_column=photo_column)
-    if columns is not None:
-        products = products.with_columns_from(columns)
-    reports = require("report", "hangtag.reports.explore")
-    with progress_bar("reading photos") as tell:
-        report = reports.run(products, crossed=pairs, output=output, progress=tell)
-    for line in [report.to_json()] if as_json else report.found.summary:
-        typer.echo(line)
-
-
-@app.command()
-def evaluate(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            help="Names or folders of models, then the catalogue; without a model, the default "
-            "one is judged.",
-            metavar="[MODEL]... CATALOGUE",
-            show_default=False,
-        ),
-    ],
-    *,
-    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
-    photos: Annotated[
-        Path | None,
-        typer.Option(help="Folder or zip of other photos of the same products, named by id."),
-    ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(help="Also measure as others did: temporal or retrieval."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-) -> None:
-    """Judge models by the labels of a catalogue, one model against the others."""
-    from hangtag.progress import progress_bar
-
-    run = require("report", "hangtag.reports.evaluate_run")
-    with progress_bar("tagging photos") as tell:
-        report = run.run(
-            paths[:-1] or ["default"],
-            paths[-1],
-            split=split,
-            photos=photos,
-            protocol=protocol,
-            output=output,
-            progress=lambda _, done, total: tell(done, total),
-        )
-    if as_json:
-        typer.echo(report.to_json())
-    else:
-        report.print()
+app.command()(judging.explore)
+app.command()(judging.evaluate)
 
 
 class Form(StrEnum):
@@ -443,67 +186,7 @@ def export(
         typer.echo(f"{attribute:16} {points:+.2f} points of accuracy")
 
 
-@app.command()
-def audit(
-    catalogue: Annotated[
-        Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
-    ],
-    *,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the suspicions: a CSV file.")
-    ] = None,
-    contact_sheet: Annotated[
-        Path | None, typer.Option(help="Write the surest with their photos: an HTML file.")
-    ] = None,
-    apply: Annotated[
-        Path | None,
-        typer.Option(help="Write a corrected catalogue and a log of its changes: a new folder."),
-    ] = None,
-    sure: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Score from which on --apply corrects a label."),
-    ] = None,
-    reviewed: Annotated[
-        Path | None,
-        typer.Option(help="Don't search: apply this table, written by -o and gone through."),
-    ] = None,
-    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "default",
-    attributes: Annotated[
-        list[str] | None, typer.Option("--attribute", "-a", help="Only this one; may be repeated.")
-    ] = None,
-    columns: Annotated[
-        Path | None, typer.Option(help="A table with more attributes of the same ids.")
-    ] = None,
-    photo_column: Annotated[
-        str | None, typer.Option(help="Column of the table that holds the photos.")
-    ] = None,
-) -> None:
-    """Find labels that are probably wrong, and correct them in a copy."""
-    from hangtag.catalogue import read_catalogue
-    from hangtag.progress import step_progress
-
-    if output is None and contact_sheet is None and apply is None:
-        raise typer.BadParameter("give --output FILE.csv, --contact-sheet or --apply")
-    if reviewed is not None and apply is None:
-        raise typer.BadParameter("--reviewed needs --apply FOLDER")
-    products = read_catalogue(catalogue, photo_column=photo_column)
-    if columns is not None:
-        products = products.with_columns_from(columns)
-    run = require("report", "hangtag.reports.audit_run")
-    with step_progress() as tell:
-        lines = run.run(
-            products,
-            model=model,
-            attributes=attributes,
-            output=output,
-            contact_sheet=contact_sheet,
-            apply=apply,
-            sure=sure,
-            reviewed=reviewed,
-            progress=tell,
-        )
-    for line in lines:
-        typer.echo(line)
+app.command()(judging.audit)
 
 
 def main() -> None:

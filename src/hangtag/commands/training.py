@@ -1,0 +1,187 @@
+"""Commands that train: `train`, `compare` and `tune`."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hangtag.errors import require
+
+
+def train(
+    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)
+    ],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")] = "default",
+    alternate: Annotated[
+        Path | None, typer.Option(help="Folder or zip of other photos of the products, by id.")
+    ] = None,
+    extra: Annotated[
+        list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
+    ] = None,
+    details: Annotated[
+        Path | None, typer.Option(help="Table of further attributes of the products, by id.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
+    weights: Annotated[
+        Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from random weights.")
+    ] = False,
+    start: Annotated[
+        str | None, typer.Option(help="Go on from this model: its name or folder.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
+    ] = False,
+) -> None:
+    """Train a model on a catalogue, calibrate it, judge it on the test products, describe it.
+
+    Examples:
+
+    hangtag train fashion-product-images-small.zip -o my-model
+
+    hangtag train my-shop.csv --start default --recipe fine-tune -o my-model
+    """
+    from hangtag.progress import step_progress
+
+    with step_progress() as tell:
+        folder = require("train", "hangtag.training").train(
+            catalogue,
+            recipe,
+            output,
+            alternate=alternate,
+            extra=extra or (),
+            details=details,
+            split=split,
+            weights=weights,
+            from_scratch=from_scratch,
+            start=start,
+            resume=resume,
+            name=name,
+            command=_typed(),
+            progress=tell,
+        )
+    typer.echo(f"{folder}: trained; see {folder / 'README.md'} for its numbers")
+
+
+def compare(
+    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
+    *,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a recipe that ships, or file; repeat for each."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Name or folder of a further model; may be repeated.")
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("--output", "-o", help="Write .html, .md or .json; may be repeated."),
+    ] = None,
+    models: Annotated[
+        Path, typer.Option(help="Folder that keeps the recipes' models, and has those there are.")
+    ] = Path("compared"),
+    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Local file of a recipe's backbone weights; may be repeated.", metavar="NAME=FILE"
+        ),
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start all from random weights.")
+    ] = False,
+) -> None:
+    """Train recipes, or take their models where they are there, and set them side by side.
+
+    Example: hangtag compare small.zip --recipe default --recipe resnet18-four -o table.md
+    """
+    from hangtag.progress import step_progress
+
+    files = dict(pair.partition("=")[::2] for pair in weights or [])
+    if not all(files.values()):
+        raise typer.BadParameter("--weights takes a recipe's name and a file: resnet18-four=FILE")
+    run = require("train", "hangtag.comparison")
+    forms = require("report", "hangtag.reports.compare")
+    for file in output or []:
+        forms.check_output(file)
+    with step_progress() as tell:
+        found = run.compare_recipes(
+            catalogue,
+            recipe or [],
+            models=model or [],
+            folder=models,
+            split=split,
+            weights=files,
+            from_scratch=from_scratch,
+            progress=tell,
+        )
+    for file in output or []:
+        forms.write(found, file)
+    forms.print_comparison(found)
+
+
+def tune(
+    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
+    *,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")] = "default",
+    trials: Annotated[
+        int, typer.Option(min=1, help="How many in all, with those of earlier runs.")
+    ] = 20,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Recipe file to write; the trials lie beside it.")
+    ] = Path("tuned.toml"),
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of each trial.")] = None,
+    size: Annotated[
+        tuple[int, int] | None, typer.Option(help="Height and width of the trials' photos.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
+    weights: Annotated[
+        Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from random weights.")
+    ] = False,
+) -> None:
+    """Search a recipe's numbers on the validation products. Run again to go on after a stop.
+
+    Example: hangtag tune small.zip --recipe cnn-four --trials 20 --epochs 3 --size 40 30
+    """
+    from hangtag.progress import step_progress
+
+    run = require("train", "hangtag.tuning")
+    with step_progress() as tell:
+        study = run.tune(
+            catalogue,
+            recipe,
+            output,
+            trials=trials,
+            split=split,
+            weights=weights,
+            from_scratch=from_scratch,
+            epochs=epochs,
+            size=size,
+            progress=tell,
+        )
+    plot = output.with_suffix(".svg")
+    if run.importance_plot(study, plot):
+        typer.echo(f"{plot}: how much each number matters")
+    first = study.trials[0].value
+    before = "" if first is None else f", {first:.2f} with the recipe as it was"
+    typer.echo(
+        f"{output}: best of {len(study.trials)} trials, mean validation accuracy "
+        f"{study.best_value:.2f}{before}"
+    )
+
+
+def _typed() -> str:
+    """The command as it was typed, with files by their names alone."""
+    words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
+    return shlex.join(["hangtag", *words])
