@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from hangtag.server.explanation import heat_picture
+from hangtag.heat_map import heat_picture
 
 THUMBNAIL = 320
 """Longer side of a thumbnail in pixels: sharp at the width of a card."""

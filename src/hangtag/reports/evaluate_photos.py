@@ -1,11 +1,11 @@
 """The photos of the evaluation report: which ones are shown, and where the network looked."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from hangtag import heat_map
 from hangtag.errors import HangtagError
 from hangtag.photo import read_photo
 from hangtag.reports import page
@@ -17,7 +17,6 @@ PHOTOS_OF_A_PAIR = 4
 GRID = 24
 
 _GRID_SEED = 3
-_MAP_STRENGTH = 0.55
 
 
 @dataclass(frozen=True)
@@ -144,16 +143,7 @@ class Gallery:
             return None
         value = one.attribute.values[one.predicted[photo]]
         strength = tagger.activation_map(pixels, attribute, value)
-        heat = self._colours[(strength * 255).astype(np.uint8)]
-        return page.thumbnail(
-            (pixels * (1 - _MAP_STRENGTH) + _MAP_STRENGTH * heat).astype(np.uint8)
-        )
-
-    @cached_property
-    def _colours(self) -> np.ndarray:
-        from matplotlib import colormaps
-
-        return 255 * colormaps["inferno"](np.arange(256))[:, :3]
+        return page.thumbnail(heat_map.lay_over(pixels, strength))
 
     def _read(self, photo: int) -> bytes:
         return self._evaluation.photos.read(int(self._evaluation.rows[photo]))

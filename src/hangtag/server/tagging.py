@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hangtag.heat_map import heat_picture
 from hangtag.photo import Limits, PhotoError, read_photo, to_input
 from hangtag.server.batching import Batcher, QueueFullError, Room
-from hangtag.server.explanation import heat_picture
 from hangtag.server.limits import RETRY_SOON
 from hangtag.server.metrics import Metrics
 from hangtag.server.problems import BUSY, TIMED_OUT, Problem

@@ -1,4 +1,4 @@
-"""Where the network looked, as a picture."""
+"""Where the network looked, laid over the photo: the same picture in reports, server and app."""
 
 import io
 
@@ -10,7 +10,7 @@ _STRONG = np.array((214, 0, 28), np.float32)
 _OPACITY = 0.7
 
 
-def heat_picture(photo: np.ndarray, heat: np.ndarray) -> bytes:
+def lay_over(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Lay a class activation map over the photo that it explains.
 
     Args:
@@ -18,12 +18,16 @@ def heat_picture(photo: np.ndarray, heat: np.ndarray) -> bytes:
         heat: float32 (H, W), 0 where the network saw nothing of interest to 1 where most.
 
     Returns:
-        A PNG of the same size: the photo, yellow to red where the network looked.
+        uint8 (H, W, 3): the photo, yellow to red where the network looked.
     """
     strength = heat[..., np.newaxis].clip(0, 1)
     colour = _WEAK + (_STRONG - _WEAK) * strength
     opacity = _OPACITY * strength
-    blended = photo * (1 - opacity) + colour * opacity
+    return (photo * (1 - opacity) + colour * opacity).round().astype(np.uint8)
+
+
+def heat_picture(photo: np.ndarray, heat: np.ndarray) -> bytes:
+    """Encode what :func:`lay_over` gives as a PNG."""
     picture = io.BytesIO()
-    Image.fromarray(blended.round().astype(np.uint8)).save(picture, "PNG")
+    Image.fromarray(lay_over(photo, heat)).save(picture, "PNG")
     return picture.getvalue()
