@@ -123,6 +123,10 @@ def test_a_run_goes_on_from_its_checkpoint(
     ]
     data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
     assert steps == [2 * len(TrainingBatches(data, tiny_recipe))]
+    assert {file.name for file in (tmp_path / "run" / "logs").glob("*.csv")} == {
+        "metrics-1.csv",
+        "metrics.csv",
+    }
 
 
 def test_extra_catalogues_and_alternate_photos_are_learnt_from(

@@ -239,10 +239,19 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
         reload_dataloaders_every_n_epochs=1,
         default_root_dir=folder,
     )
+    if checkpoint is not None and trainer.is_global_zero:
+        _keep_table(logs / "metrics.csv")
     trainer.fit(lesson, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise HangtagError(f"{folder}: training was stopped; go on with --resume")
     return Path(best.best_model_path)
+
+
+def _keep_table(file: Path) -> None:
+    """Number the table of the run that was stopped, since the logger begins with an empty one."""
+    if file.exists():
+        before = len(list(file.parent.glob(f"{file.stem}-*{file.suffix}")))
+        file.rename(file.with_stem(f"{file.stem}-{before + 1}"))
 
 
 def _devices() -> int | str:
