@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from hangtag.errors import HangtagError
 from hangtag.network import HangtagNetwork
@@ -71,7 +70,7 @@ def cached_features(
     Raises:
         HangtagError: The cache can't be written, e.g. because the disk is full.
     """
-    made_by = _digest(network.backbone, recipe)
+    made_by = _digest(network, recipe)
     arrays: list[np.ndarray] = []
 
     def tell(done: int) -> None:
@@ -130,10 +129,11 @@ def _fill(
         network.to("cpu").train(was_training)
 
 
-def _digest(backbone: nn.Module, recipe: Recipe) -> str:
-    """A name for what turns photos into features: changes with backbone, weights and pooling."""
+def _digest(network: HangtagNetwork, recipe: Recipe) -> str:
+    """A name for what turns photos into features: pixel range, backbone, weights and pooling."""
     digest = hashlib.sha256(f"{recipe.network.backbone} {recipe.network.pooling}".encode())
-    for name, tensor in sorted(backbone.state_dict().items()):
+    pixels = {"pixel mean": network.pixel_mean, "pixel scale": network.pixel_scale}
+    for name, tensor in sorted((network.backbone.state_dict() | pixels).items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
     return digest.hexdigest()

