@@ -45,7 +45,8 @@ class Network(_Section):
     """A timm model name, or ``cnn`` for a small plain convolutional network."""
     pretrained: bool = True
     frozen: bool = False
-    """Keep the backbone as it is; its features are computed once and cached."""
+    """Keep the backbone as it is. Its features are computed once and cached where they never
+    change: no attention, no palette, no augmentation, one input size."""
     attention: Literal["none", "cbam", "se"] = "none"
     """Attention block on the backbone's last feature map."""
     pooling: Literal["average", "flatten"] = "average"
