@@ -37,17 +37,17 @@ _BATCH = 64
 _LARGEST = float(np.finfo(np.float16).max)
 
 
-def is_cacheable(recipe: Recipe) -> bool:
+def is_cacheable(recipe: Recipe, *, started: bool = False) -> bool:
     """Tell whether all that a recipe trains comes after features that never change.
 
     That is so with a frozen backbone whose features go straight to neck and heads (no attention,
-    no colour branch), and photos that are not augmented and keep one size.
+    no colour branch), and photos that are not augmented and keep one size. A run that goes on from
+    a model (``started``) has attention and colour branch of that model, frozen like its backbone.
     """
     network = recipe.network
     return (
         network.frozen
-        and network.attention == "none"
-        and not network.palette
+        and (started or (network.attention == "none" and not network.palette))
         and recipe.augmentation == STILL
         and all(stage.size in (None, recipe.input_size) for stage in recipe.schedule.stages)
     )
@@ -130,10 +130,15 @@ def _fill(
 
 
 def _digest(network: HangtagNetwork, recipe: Recipe) -> str:
-    """A name for what turns photos into features: pixel range, backbone, weights and pooling."""
+    """A name for what turns photos into features: pixel range, weights, pooling."""
     digest = hashlib.sha256(f"{recipe.network.backbone} {recipe.network.pooling}".encode())
     pixels = {"pixel mean": network.pixel_mean, "pixel scale": network.pixel_scale}
-    for name, tensor in sorted((network.backbone.state_dict() | pixels).items()):
+    weights = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(("neck.", "heads."))
+    }
+    for name, tensor in sorted((weights | pixels).items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
     return digest.hexdigest()

@@ -137,15 +137,24 @@ class HangtagNetwork(nn.Module):
                 for attribute in attributes
             }
         )
+        self._frozen: list[nn.Module] = []
         if recipe.frozen:
-            self.backbone.requires_grad_(False)
-        self.frozen = recipe.frozen
+            self._freeze(self.backbone)
+
+    def freeze_features(self) -> None:
+        """Keep all that comes before the neck as it is."""
+        self._freeze(self.backbone, self.attention, *([self.palette] if self.palette else []))
+
+    def _freeze(self, *modules: nn.Module) -> None:
+        for module in modules:
+            module.requires_grad_(False).eval()
+        self._frozen = list(modules)
 
     def train(self, mode: bool = True) -> "HangtagNetwork":
-        """Switch modes; a frozen backbone keeps its batch-norm statistics."""
+        """Switch modes; what is frozen keeps its batch-norm statistics."""
         super().train(mode)
-        if self.frozen:
-            self.backbone.eval()
+        for module in self._frozen:
+            module.eval()
         return self
 
     def forward(self, photos: Tensor) -> dict[str, Tensor]:

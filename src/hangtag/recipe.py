@@ -1,7 +1,7 @@
 """A training recipe as data: what to learn from which photos, with which network, and how.
 
 Recipes are TOML files. `hangtag train --recipe NAME|FILE` reads one; those that ship lie in
-``recipes/``.
+``recipes/``. One with ``base = "NAME"`` states only what it changes of one that ships.
 """
 
 import difflib
@@ -187,8 +187,6 @@ class Recipe(_Section):
     """A whole recipe. Every field has a default, so a file states only what it changes."""
 
     format_version: int = RECIPE_VERSION
-    base: str | None = None
-    """Another recipe that ships: what this one doesn't state is as there."""
     name: str = "unnamed"
     description: str = ""
     attributes: list[str] = Field(list(PRODUCT_ATTRIBUTES), min_length=1)
@@ -249,8 +247,9 @@ def parse_recipe(text: str, where: str) -> Recipe:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{where}: not a TOML file: {error}") from error
-    if isinstance(data.get("base"), str):
-        data = _merged(_data(data["base"], where), data)
+    base = data.pop("base", None)
+    if base is not None:
+        data = _merged(_data(str(base), where), data)
     version = data.get("format_version", RECIPE_VERSION)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise RecipeError(

@@ -71,7 +71,8 @@ def train(
         split: How to tell training, validation and test products apart.
         weights: Local file of backbone weights.
         from_scratch: Start from random weights.
-        start: Name or folder of a model to go on from; see `hangtag.warm_start.start_from`.
+        start: Name or folder of a model to go on from; see `hangtag.warm_start.start_from`. A
+            frozen recipe then trains neck and heads alone.
         resume: Go on from the newest checkpoint in ``output``.
         name: The model's name; by default that of the output folder.
         command: What was typed to start the training, for the model card.
@@ -119,7 +120,9 @@ def train(
     )
     if start is not None:
         start_from(start, lesson.network, [*data.attributes, *data.auxiliary])
-    if is_cacheable(recipe):
+        if recipe.network.frozen:
+            lesson.network.freeze_features()
+    if is_cacheable(recipe, started=start is not None):
         lesson.features = cached_features(lesson.network, recipe, data.pool, progress)
     best = _fit(lesson, folder, checkpoint)
     lesson.load_state_dict(_read_checkpoint(best)["state_dict"])
