@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from hangtag.calibration import PRECISIONS
+from hangtag.server import routes
 from serving import (
     PATIENCE_SECONDS,
     Server,
@@ -27,6 +29,7 @@ from serving import (
     request_head,
 )
 
+JSON = {"Content-Type": "application/json"}
 DOCS = Path(__file__).parent.parent / "docs" / "serving.md"
 
 
@@ -184,6 +187,16 @@ def png(width, height, data):
     )
 
 
+def png_with_text_bomb():
+    """A small, sound PNG whose compressed comment unfolds to 200 MB."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    sound = file.getvalue()
+    content = b"zTXt" + b"Comment\0\0" + zlib.compress(bytes(200_000_000), 9)
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    return sound[:33] + chunk + sound[33:]  # after the header
+
+
 BOMB = png(30_000, 30_000, zlib.compress(bytes(1_000_000), 9))
 
 
@@ -196,6 +209,10 @@ def test_what_is_no_photo_is_refused_with_the_cure(server, upload):
     document = problem(predict(server, upload), 422)
     assert document["type"] == "urn:hangtag:problem:unreadable-photo"
     assert document["cure"]
+
+
+def test_a_comment_that_unfolds_without_end_is_not_unfolded(server):
+    problem(predict(server, png_with_text_bomb()), 422)
 
 
 def test_the_bytes_decide_not_the_declared_type(server, photo):
@@ -220,6 +237,54 @@ def test_requests_that_lack_the_photo_are_told_how_to_send_it(server, photo):
 def test_other_addresses_and_methods_are_problems_too(server):
     problem(server.get("/nothing"), 404)
     problem(httpx.put(f"{server.url}/predict", timeout=PATIENCE_SECONDS), 405)
+
+
+def test_a_name_that_is_no_text_is_answered_with_question_marks(server, photo):
+    for charset, name in (("unicode_escape", rb"\ud800.jpg"), ("utf-8", b"a\x1b[2J.jpg")):
+        body, _ = multipart(photo)
+        reply = server.post(
+            "/predict",
+            content=body.replace(b'filename="0.jpg"', b'filename="' + name + b'"'),
+            headers={
+                "Content-Type": f"multipart/form-data; charset={charset}; boundary=a-boundary"
+            },
+        )
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["photo"].replace("?", "") in (".jpg", "a[2J.jpg")
+
+
+def test_base64_may_have_line_breaks(server, photo):
+    image = base64.encodebytes(photo).decode()
+    assert server.post("/predict_base64", json={"image": image}).json()["status"] == "success"
+    for image in ("a" * 4 + "é", "\ud800"):
+        reply = server.post("/predict_base64", content=json.dumps({"image": image}), headers=JSON)
+        assert "base64" in problem(reply, 422)["cure"]
+
+
+def test_an_attribute_named_many_times_is_explained_once():
+    # Each explanation is a run of the network, and an address has room for thousands of names.
+    assert routes._chosen(["a,b,a", "b"] * 1000, ["a", "b", "c"]) == ["a", "b"]
+
+
+def test_methods_that_clients_make_up_are_not_counted_each(server):
+    for number in range(3):
+        httpx.request(f"MADEUP{number}", f"{server.url}/health", timeout=PATIENCE_SECONDS)
+    assert "MADEUP" not in server.get("/metrics").text
+
+
+def test_the_head_of_a_request_is_bounded_in_size_and_time(server):
+    with server.connect() as endless, pytest.raises(ConnectionError):
+        endless.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
+        for _ in range(10_000):
+            endless.sendall(b"X-More: " + b"a" * 10_000 + b"\r\n")
+    with server.connect() as silent, server.connect() as dawdler:
+        dawdler.sendall(b"GET /health HTTP/1.1\r\nHost: loc")
+        assert silent.recv(1) == dawdler.recv(1) == b""
+    with server.connect() as second:  # on a connection that has asked once, too
+        second.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer(second)[0] == 200
+        second.sendall(b"GET /hea")
+        assert second.recv(1) == b""
 
 
 def test_broken_multipart_is_a_problem(server):

@@ -77,7 +77,7 @@ def read_photo(
     Raises:
         PhotoError: The photo is missing, broken, too large or no photo.
     """
-    called = _printable(name or _name_of(source))
+    called = printable(name or _name_of(source))
     if isinstance(source, np.ndarray):
         return _from_array(source, called, limits)
     if isinstance(source, Image.Image):
@@ -129,8 +129,8 @@ def _name_of(source: Source) -> str:
     return getattr(source, "filename", "") or "photo"
 
 
-def _printable(name: str) -> str:
-    # A file's name may hold line breaks, terminal codes or bytes that are no text.
+def printable(name: str) -> str:
+    """Replace in a file's name what is no text: line breaks, terminal codes, stray bytes."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 

@@ -1,5 +1,6 @@
 """Put the server together, and run it."""
 
+import logging
 import os
 import socket
 import tempfile
@@ -17,6 +18,7 @@ import hangtag
 from hangtag.errors import HangtagError
 from hangtag.model import read_model
 from hangtag.server import logs
+from hangtag.server.connections import Connection
 from hangtag.server.docs import add_docs
 from hangtag.server.limits import API_KEY_HEADER, Limits
 from hangtag.server.metrics import SHARED_FOLDER, Metrics
@@ -88,6 +90,8 @@ def create_application(settings: Settings) -> FastAPI:
 
 def from_environment() -> FastAPI:
     """Build the application in a worker process that :func:`serve` has started."""
+    # Pillow warns of odd photos; such lines belong into the log, as JSON like all others.
+    logging.captureWarnings(True)
     return create_application(Settings.from_json(os.environ[_SETTINGS]))
 
 
@@ -110,6 +114,8 @@ def serve(settings: Settings) -> None:
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            http=Connection,
+            ws="none",
             log_config=logs.configuration(settings.log_level),
             server_header=False,
             # An accepted request may take one timeout to arrive and one to be answered.

@@ -11,6 +11,7 @@ from hangtag.server.metrics import Metrics
 from hangtag.server.problems import INTERNAL, REQUEST_ID, Problem
 
 _UNKNOWN = "unknown"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Observation:
@@ -55,9 +56,10 @@ class Observation:
         self._note(scope, status, time.perf_counter() - start, failure)
 
     def _note(self, scope: Scope, status: int, seconds: float, failure: Exception | None) -> None:
-        # Clients choose paths freely, and each would be a metric of its own.
+        # Clients choose paths and methods freely, and each would be a metric of its own.
         route = scope["path"] if scope["path"] in self._routes else _UNKNOWN
-        self._metrics.requests.labels(scope["method"], route, status).inc()
+        method = scope["method"] if scope["method"] in _METHODS else _UNKNOWN
+        self._metrics.requests.labels(method, route, status).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         REQUESTS.log(
             logging.ERROR if failure else logging.INFO,
@@ -67,7 +69,7 @@ class Observation:
                 "fields": {
                     "request": scope[REQUEST_ID],
                     "client": (scope.get("client") or ("",))[0],
-                    "method": scope["method"],
+                    "method": method,
                     "route": route,
                     "status": status,
                     "milliseconds": round(seconds * 1000, 1),

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import string
+from asyncio import to_thread
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import WithJsonSchema
 
 import hangtag
+from hangtag.photo import printable
 from hangtag.server import metrics as prometheus
 from hangtag.server.metrics import Metrics
 from hangtag.server.problems import (
@@ -44,6 +47,7 @@ HOW_TO_CALL = {
 """The cure for a request that lacks what an address needs."""
 
 _UNNAMED = "photo"
+_WHITESPACE = string.whitespace.encode()
 _FILE = {"type": "string", "format": "binary"}
 _READING = (UNAUTHORISED,)
 _TAGGING = (
@@ -176,7 +180,9 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
         attributes: wanted_attributes = None,
         explain: explaining = False,
     ) -> PhotoResult:
-        return await tag_one(Upload(_UNNAMED, _decoded(photo.image)), attributes, explain)
+        return await tag_one(
+            Upload(_UNNAMED, await to_thread(_decoded, photo.image)), attributes, explain
+        )
 
     @router.post(
         "/predict_batch",
@@ -206,14 +212,15 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
 
 
 async def _upload(file: UploadFile) -> Upload:
-    return Upload(file.filename or _UNNAMED, await file.read())
+    return Upload(printable(file.filename or _UNNAMED), await file.read())
 
 
 def _decoded(text: str) -> bytes:
     _, comma, after = text.partition(",")
     data = after if comma and text.startswith("data:") else text
     try:
-        return base64.b64decode("".join(data.split()), validate=True)
+        # Line breaks are allowed. To split the text at them would make millions of pieces of some.
+        return base64.b64decode(data.encode("ascii").translate(None, _WHITESPACE), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Problem(
             INVALID, "image is not base64", "encode the photo's file: base64 -w0 photo.jpg"
@@ -223,7 +230,8 @@ def _decoded(text: str) -> bytes:
 def _chosen(attributes: Sequence[str] | None, names: Sequence[str]) -> list[str]:
     if attributes is None:
         return list(names)
-    chosen = [name.strip() for given in attributes for name in given.split(",")]
+    # Each once: to explain an attribute runs the network, however often it is named.
+    chosen = list(dict.fromkeys(name.strip() for given in attributes for name in given.split(",")))
     if unknown := [name for name in chosen if name not in names]:
         raise Problem(
             INVALID,
