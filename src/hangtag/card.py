@@ -41,7 +41,10 @@ def write_card(info: ModelInfo) -> str:
             f"{extra.get('validation', 0):,} to validate."
         )
     if "command" in training:
-        lines += ["", "Trained by:", "```", training["command"], "```"]
+        commands = [*training.get("earlier commands", []), training["command"]]
+        lines += ["", "Trained by:", "```", *commands, "```"]
+    if "start" in training:
+        lines += ["", f"It went on from the model {training['start']}."]
     for name, numbers in info.numbers.items():
         lines += ["", f"## Numbers: {name}", "", *_table(numbers)]
     return "\n".join([*lines, "", "## Limits", _LIMITS, ""])

@@ -140,7 +140,12 @@ def train(
             "device": lesson.device.type,
         }
         if start is not None:
-            facts["start"] = read_model(start).info.name
+            before = read_model(start).info
+            facts["start"] = before.name
+            facts["earlier commands"] = [
+                *before.training.get("earlier commands", []),
+                *filter(None, [before.training.get("command")]),
+            ]
         if command is not None:
             facts["command"] = command
         finish(
