@@ -8,9 +8,11 @@ import torch
 
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
+from hangtag.feature_cache import STILL
 from hangtag.judge import evaluate
-from hangtag.model import read_model
+from hangtag.model import WEIGHTS, read_model
 from hangtag.network import HangtagNetwork
+from hangtag.photo_cache import cache_folder
 from hangtag.recipe import Recipe, parse_recipe
 from hangtag.tagger import Tagger
 from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train
@@ -127,6 +129,27 @@ def test_a_run_goes_on_from_its_checkpoint(
         "metrics-1.csv",
         "metrics.csv",
     }
+
+
+def test_new_heads_leave_the_rest_of_a_model_as_it_is(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tiny_model: Path, tmp_path: Path
+) -> None:
+    network = tiny_recipe.network.model_copy(
+        update={"frozen": True, "head_hidden": {"season": 8}},
+    )
+    recipe = _shorter(tiny_recipe, 2).model_copy(
+        update={"network": network, "augmentation": STILL, "input_size": tiny_recipe.input_size}
+    )
+    folder = train(drawn_catalogue, recipe, tmp_path / "heads", start=tiny_model)
+    before, after = (read_state(model / WEIGHTS) for model in (tiny_model, folder))
+    kept = [key for key in before if not key.startswith("heads.") and "batches" not in key]
+    # Averaging equal weights may round their last bit.
+    changed = [key for key in kept if not torch.allclose(before[key], after[key], 1e-5, 1e-6)]
+    assert changed == []
+    assert not torch.equal(before["heads.gender.weight"], after["heads.gender.weight"])
+    assert len(after["heads.season.0.bias"]) == 8
+    assert list(cache_folder().glob("features-*.npy"))
+    assert "went on from the model tiny" in (folder / "README.md").read_text("utf-8")
 
 
 def test_extra_catalogues_and_alternate_photos_are_learnt_from(
