@@ -20,9 +20,37 @@ def test_a_recipe_file_states_only_what_it_changes(tmp_path: Path) -> None:
     assert len(recipe.attributes) == 7
 
 
+def test_a_recipe_with_a_base_states_only_what_it_changes_of_it() -> None:
+    text = """base = "default"
+name = "mine"
+attributes = ["gender"]
+[loss.attribute_weights]
+gender = 3.0
+[schedule]
+stages = [{ epochs = 1 }]
+"""
+    mine, default = parse_recipe(text, "mine.toml"), read_recipe("default")
+    # Tables are merged, however deep; a list is replaced as a whole.
+    assert mine.loss.attribute_weights == default.loss.attribute_weights | {"gender": 3.0}
+    assert mine.schedule.epochs == 1
+    assert mine.schedule.learning_rate == default.schedule.learning_rate
+    assert mine.attributes == ["gender"]
+    assert (mine.network, mine.photos) == (default.network, default.photos)
+    assert mine.name == "mine"
+
+
+def test_a_base_may_have_a_base() -> None:
+    recipe = parse_recipe('base = "fine-tune"\n[schedule]\nbatch_size = 8', "mine.toml")
+    assert recipe.schedule.batch_size == 8
+    assert recipe.schedule.epochs == read_recipe("fine-tune").schedule.epochs
+    assert recipe.network == read_recipe("default").network
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("base = 'defualt'", "base: no recipe 'defualt' ships; there are: "),
+        ("base = 'default'\n[loss]\nkin = 'focal'", "loss.kin: unknown key; did you mean kind?"),
         ("[network]\nbackbon = 'x'", "network.backbon: unknown key; did you mean backbone?"),
         ("[schedule]\nepochs = 3", "schedule.epochs: unknown key"),
         ("[schedule]\nlearning_rate = 'fast'", "schedule.learning_rate: Input should be a valid"),

@@ -263,12 +263,14 @@ def parse_recipe(text: str, where: str) -> Recipe:
 
 
 def _data(name: str, where: str) -> dict[str, Any]:
-    """The base of a recipe as it is written, without its own base."""
+    """A recipe that ships, as data, with what it takes from its own base."""
     if name not in recipe_names():
         raise RecipeError(
             f"{where}: base: no recipe {name!r} ships; there are: {', '.join(recipe_names())}"
         )
-    return tomllib.loads((files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8"))
+    data = tomllib.loads((files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8"))
+    base = data.pop("base", None)
+    return data if base is None else _merged(_data(base, where), data)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
