@@ -1,0 +1,86 @@
+"""Going on from a trained model: what is copied, what is refused, and what it is good for."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from hangtag.attributes import Attribute
+from hangtag.judge import evaluate
+from hangtag.model import read_model
+from hangtag.network import HangtagNetwork
+from hangtag.recipe import Network, Recipe, read_recipe
+from hangtag.training import train
+from hangtag.warm_start import start_from
+from hangtag.weights import WeightsError, read_state
+
+
+def _weights(model: Path) -> dict[str, torch.Tensor]:
+    state = read_state(read_model(model).weights_path)
+    return {name: tensor.float() for name, tensor in state.items()}
+
+
+def _network(recipe: Recipe, attributes: list[Attribute], **changes: object) -> HangtagNetwork:
+    network: Network = recipe.network.model_copy(update=changes)
+    return HangtagNetwork(network, attributes, recipe.input_size, from_scratch=True)
+
+
+def test_heads_are_copied_value_by_value(tiny_model: Path, tiny_recipe: Recipe) -> None:
+    known = {one.name: one for one in read_model(tiny_model).info.vocabularies()}["gender"]
+    # In another order, one value missing, one that the model has never seen.
+    mixed = Attribute("gender", (*reversed(known.values[1:]), "Aliens"))
+    network = _network(tiny_recipe, [mixed, Attribute("neckline", ("V", "round"))])
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert start_from(tiny_model, network, [mixed]) == ["gender"]
+
+    theirs, mine = _weights(tiny_model), network.state_dict()
+    for value in known.values[1:]:
+        here, there = mixed.index[value], known.index[value]
+        for part in ("weight", "bias"):
+            name = f"heads.gender.{part}"
+            assert torch.equal(mine[name][here], theirs[name][there]), (value, part)
+    new = mixed.index["Aliens"]
+    assert torch.equal(mine["heads.gender.weight"][new], before["heads.gender.weight"][new])
+    assert torch.equal(mine["heads.neckline.weight"], before["heads.neckline.weight"])
+    for name in mine:
+        if not name.startswith("heads."):
+            assert torch.equal(mine[name].float(), theirs[name].reshape(mine[name].shape)), name
+
+
+def test_a_head_of_another_shape_starts_anew(tiny_model: Path, tiny_recipe: Recipe) -> None:
+    attributes = read_model(tiny_model).info.vocabularies()
+    network = _network(tiny_recipe, attributes, head_hidden={"season": 16})
+    taken = start_from(tiny_model, network, attributes)
+    assert set(taken) == {one.name for one in attributes} - {"season"}
+
+
+@pytest.mark.parametrize("change", [{"backbone": "resnet18"}, {"palette": 4}, {"neck": [8]}])
+def test_another_network_is_refused_in_one_line(
+    change: dict[str, object], tiny_model: Path, tiny_recipe: Recipe
+) -> None:
+    attributes = read_model(tiny_model).info.vocabularies()
+    network = _network(tiny_recipe, attributes, **change)
+    with pytest.raises(WeightsError, match="another network than the recipe's") as caught:
+        start_from(tiny_model, network, attributes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_goes_on_where_the_model_is(
+    tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    # One epoch at a rate that moves nothing: what it knows afterwards it knew before.
+    still = {"learning_rate": 1e-9, "averaging": 0.0, "stages": [{"epochs": 1}]}
+    changed = tiny_recipe.model_dump() | {"name": "still"}
+    changed["schedule"] |= still
+    recipe = Recipe.model_validate(changed)
+    model = train(drawn_catalogue, recipe, tmp_path / "more", start=tiny_model)
+    right = evaluate(model, drawn_catalogue).judged["articleType"]
+    assert right.right[right.known].mean() > 0.5  # one in ten, from random weights
+    assert json.loads((model / "model.json").read_text("utf-8"))["training"]["start"] == "tiny"
+
+
+def test_the_recipe_for_it_has_the_network_of_the_default() -> None:
+    fine, default = read_recipe("fine-tune"), read_recipe("default")
+    assert fine.network == default.network
+    assert fine.schedule.learning_rate < default.schedule.learning_rate
