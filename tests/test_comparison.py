@@ -116,6 +116,18 @@ def test_what_cannot_be_compared_is_told_before_any_training(
         compare_recipes(drawn_catalogue, ["cnn-four", "default"], weights={"cnn": tmp_path})
 
 
+def test_a_model_that_has_seen_the_test_products_is_not_compared(
+    compared: tuple[Path, Comparison], drawn_catalogue: Path, tiny_model: Path
+) -> None:
+    folder, _ = compared
+    recipes = [folder / "plain.toml", folder / "grouped.toml"]
+    recipes[0].write_text(PLAIN)
+    with pytest.raises(HangtagError, match="trained on the random split"):
+        compare_recipes(drawn_catalogue, recipes, models=[tiny_model], split="temporal")
+    with pytest.raises(HangtagError, match="trained on the random split"):
+        compare_recipes(drawn_catalogue, recipes, folder=folder / "models", split="temporal")
+
+
 def test_a_combined_label_is_taken_apart() -> None:
     combination = Combination(name="both", attributes=["articleType", "gender"])
     said = Answers(("Tshirts-Men", "Tshirts-Women", "Caps-Men"), np.array([[0.2, 0.5, 0.3]]))

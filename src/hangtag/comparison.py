@@ -20,6 +20,7 @@ from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind
 from hangtag.tagger import Tagger
 from hangtag.training import CHECKPOINTS, train
+from hangtag.training_data import prepare
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -40,10 +41,12 @@ class Row:
     Attributes:
         name: The recipe's, or the model's if it has none.
         backbone: timm's name, or ``cnn``.
-        start: ``pretrained`` or ``from scratch``, and ``frozen`` where the backbone stays so.
+        start: ``pretrained``, ``from scratch`` or ``from`` another model, and ``frozen`` where the
+            backbone stays so.
         input_size: Height and width in pixels.
         epochs: Of the recipe.
-        minutes: Of training, reading the photos included; None where the model doesn't say.
+        minutes: Of training; None where the model doesn't say. What recipes share (decoded photos,
+            the search for copies) is done before the clock starts.
         device: What it was trained on: ``cpu``, ``cuda``…; None where the model doesn't say.
         parameters: How many numbers the network has learnt or been given.
         megabytes: Size of ``model.onnx``.
@@ -109,10 +112,13 @@ def compare_recipes(
 
     Raises:
         HangtagError: Fewer than two to compare, two recipes of one name, weights for none of them,
-            a folder that holds a model of another recipe, and all that training and judging raise.
+            a folder that holds a model of another recipe, a model that was trained on another
+            split, and all that training and judging raise.
     """
     read = [read_recipe(one) for one in recipes]
     _check(read, models, weights or {})
+    for one in models:
+        _require_split(read_model(one), split)
     products = read_catalogue(catalogue) if isinstance(catalogue, str | Path) else catalogue
     names: list[tuple[str, str | Path]] = []
     for recipe in read:
@@ -122,6 +128,8 @@ def compare_recipes(
             if not begun:
                 # Stopped before there was anything to go on from.
                 shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
+            # Else the first recipe of a size would pay for the photos of all.
+            prepare(products, recipe, split=split, progress=progress)
             train(
                 products,
                 recipe,
@@ -134,14 +142,19 @@ def compare_recipes(
                 progress=progress,
             )
         _require_recipe(read_model(place), recipe)
+        _require_split(read_model(place), split)
         names.append((recipe.name, place))
     names += [(read_model(one).info.name, one) for one in models]
     judged = [evaluate(place, products, kind=split, progress=progress) for _, place in names]
+    speeds = measure_speeds([place for _, place in names], _sample(judged[0]))
     return Comparison(
         catalogue=products.source.name,
         split=split,
         photos=len(judged[0].rows),
-        rows=[_row(name, one) for (name, _), one in zip(names, judged, strict=True)],
+        rows=[
+            _row(name, one, speed)
+            for (name, _), one, speed in zip(names, judged, speeds, strict=True)
+        ],
         common=common_tasks(judged),
     )
 
@@ -171,12 +184,22 @@ def _require_recipe(model: Model, recipe: Recipe) -> None:
         )
 
 
-def _row(name: str, evaluated: "Evaluation") -> Row:
+def _require_split(model: Model, split: Kind) -> None:
+    if model.info.split != split:
+        raise HangtagError(
+            f"{model.folder}: was trained on the {model.info.split} split and has seen products "
+            f"that the {split} one tests on; compare with --split {model.info.split}"
+        )
+
+
+def _row(name: str, evaluated: "Evaluation", speed: float) -> Row:
     model = evaluated.tagger.model
     recipe = Recipe.model_validate(model.info.recipe)
     facts: dict[str, Any] = model.info.training
     scratch = facts.get("from_scratch", not recipe.network.pretrained)
     start = "from scratch" if scratch else "pretrained"
+    if "start" in facts:
+        start = f"from {facts['start']}"
     if recipe.network.frozen:
         start += ", frozen"
     summary = evaluated.summary()
@@ -190,7 +213,7 @@ def _row(name: str, evaluated: "Evaluation") -> Row:
         device=facts.get("device"),
         parameters=count_parameters(model),
         megabytes=model.onnx_path.stat().st_size / 1e6,
-        photos_per_second=measure_speed(evaluated.tagger, _sample(evaluated)),
+        photos_per_second=speed,
         scores={
             attribute: {
                 "photos": float(judged.known.sum()),
@@ -214,15 +237,29 @@ def count_parameters(model: Model) -> int:
         )
 
 
-def measure_speed(tagger: Tagger, photos: Sequence[bytes]) -> float:
-    """Tag photos several times and return the best round's photos per second."""
-    tagger.tag(list(photos[:1]))
-    best = float("inf")
+def measure_speeds(models: Sequence[str | Path], photos: Sequence[bytes]) -> list[float]:
+    """Tag photos on the CPU with each model several times; the best round's photos per second.
+
+    The models take turns, so that a change of the machine's pace meets all of them.
+    """
+    taggers = [_CpuTagger(model) for model in models]
+    best = [float("inf")] * len(taggers)
+    for tagger in taggers:
+        tagger.tag(list(photos[:1]))
     for _ in range(_ROUNDS):
-        started = time.perf_counter()
-        tagger.tag(list(photos))
-        best = min(best, time.perf_counter() - started)
-    return len(photos) / best
+        for number, tagger in enumerate(taggers):
+            started = time.perf_counter()
+            tagger.tag(list(photos))
+            best[number] = min(best[number], time.perf_counter() - started)
+    return [len(photos) / seconds for seconds in best]
+
+
+class _CpuTagger(Tagger):
+    """Tags on the CPU where there is a GPU, too."""
+
+    def __init__(self, model: str | Path) -> None:
+        super().__init__(model)
+        self._session.set_providers(["CPUExecutionProvider"])
 
 
 def _sample(evaluated: "Evaluation") -> list[bytes]:
