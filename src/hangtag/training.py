@@ -184,9 +184,7 @@ def newest_checkpoint(folder: Path) -> Path:
     Raises:
         HangtagError: There is none.
     """
-    files = sorted(
-        (folder / CHECKPOINTS).glob("step-*.ckpt"), key=lambda file: -file.stat().st_mtime_ns
-    )
+    files = sorted((folder / CHECKPOINTS).glob("*.ckpt"), key=lambda file: -file.stat().st_mtime_ns)
     for file in files:
         try:
             _read_checkpoint(file)
