@@ -247,9 +247,7 @@ def parse_recipe(text: str, where: str) -> Recipe:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{where}: not a TOML file: {error}") from error
-    base = data.pop("base", None)
-    if base is not None:
-        data = _merged(_data(str(base), where), data)
+    data = _with_base(data, where)
     version = data.get("format_version", RECIPE_VERSION)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise RecipeError(
@@ -262,15 +260,17 @@ def parse_recipe(text: str, where: str) -> Recipe:
         raise RecipeError(f"{where}: {_first_problem(error)}") from error
 
 
-def _data(name: str, where: str) -> dict[str, Any]:
-    """A recipe that ships, as data, with what it takes from its own base."""
+def _with_base(data: dict[str, Any], where: str) -> dict[str, Any]:
+    """A recipe as data, with what it takes from its base, and that from its own."""
+    name = data.pop("base", None)
+    if name is None:
+        return data
     if name not in recipe_names():
         raise RecipeError(
             f"{where}: base: no recipe {name!r} ships; there are: {', '.join(recipe_names())}"
         )
-    data = tomllib.loads((files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8"))
-    base = data.pop("base", None)
-    return data if base is None else _merged(_data(base, where), data)
+    text = (files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8")
+    return _merged(_with_base(tomllib.loads(text), where), data)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
