@@ -7,11 +7,19 @@ import typer
 
 from hangtag.errors import require
 
+_Catalogue = Annotated[
+    Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
+]
+_Columns = Annotated[
+    Path | None, typer.Option(help="A table with more attributes of the same ids.")
+]
+_PhotoColumn = Annotated[
+    str | None, typer.Option(help="Column of the table that holds the photos.")
+]
+
 
 def explore(
-    catalogue: Annotated[
-        Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
-    ],
+    catalogue: _Catalogue,
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
@@ -21,12 +29,8 @@ def explore(
         list[str] | None,
         typer.Option(help="Count two attributes together: gender:usage. May be repeated."),
     ] = None,
-    columns: Annotated[
-        Path | None, typer.Option(help="A table with more attributes of the same ids.")
-    ] = None,
-    photo_column: Annotated[
-        str | None, typer.Option(help="Column of the table that holds the photos.")
-    ] = None,
+    columns: _Columns = None,
+    photo_column: _PhotoColumn = None,
 ) -> None:
     """Show what is in a catalogue, and what is wrong with it."""
     from hangtag.catalogue import read_catalogue
@@ -93,9 +97,7 @@ def evaluate(
 
 
 def audit(
-    catalogue: Annotated[
-        Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
-    ],
+    catalogue: _Catalogue,
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the suspicions: a CSV file.")
@@ -119,12 +121,8 @@ def audit(
     attributes: Annotated[
         list[str] | None, typer.Option("--attribute", "-a", help="Only this one; may be repeated.")
     ] = None,
-    columns: Annotated[
-        Path | None, typer.Option(help="A table with more attributes of the same ids.")
-    ] = None,
-    photo_column: Annotated[
-        str | None, typer.Option(help="Column of the table that holds the photos.")
-    ] = None,
+    columns: _Columns = None,
+    photo_column: _PhotoColumn = None,
 ) -> None:
     """Find labels that are probably wrong, and correct them in a copy."""
     from hangtag.catalogue import read_catalogue

@@ -9,14 +9,22 @@ import typer
 
 from hangtag.errors import require
 
+_Catalogue = Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)]
+_Recipe = Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")]
+_Split = Annotated[str, typer.Option(help="random or temporal.")]
+_Weights = Annotated[
+    Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
+]
+_FromScratch = Annotated[bool, typer.Option("--from-scratch", help="Start from random weights.")]
+
 
 def train(
-    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
+    catalogue: _Catalogue,
     *,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)
     ],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")] = "default",
+    recipe: _Recipe = "default",
     alternate: Annotated[
         Path | None, typer.Option(help="Folder or zip of other photos of the products, by id.")
     ] = None,
@@ -26,13 +34,9 @@ def train(
     details: Annotated[
         Path | None, typer.Option(help="Table of further attributes of the products, by id.")
     ] = None,
-    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
-    weights: Annotated[
-        Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
-    ] = None,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Start from random weights.")
-    ] = False,
+    split: _Split = "random",
+    weights: _Weights = None,
+    from_scratch: _FromScratch = False,
     start: Annotated[
         str | None, typer.Option(help="Go on from this model: its name or folder.")
     ] = None,
@@ -72,7 +76,7 @@ def train(
 
 
 def compare(
-    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
+    catalogue: _Catalogue,
     *,
     recipe: Annotated[
         list[str] | None,
@@ -88,7 +92,7 @@ def compare(
     models: Annotated[
         Path, typer.Option(help="Folder that keeps the recipes' models, and has those there are.")
     ] = Path("compared"),
-    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
+    split: _Split = "random",
     weights: Annotated[
         list[str] | None,
         typer.Option(
@@ -129,9 +133,9 @@ def compare(
 
 
 def tune(
-    catalogue: Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)],
+    catalogue: _Catalogue,
     *,
-    recipe: Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")] = "default",
+    recipe: _Recipe = "default",
     trials: Annotated[
         int, typer.Option(min=1, help="How many in all, with those of earlier runs.")
     ] = 20,
@@ -142,13 +146,9 @@ def tune(
     size: Annotated[
         tuple[int, int] | None, typer.Option(help="Height and width of the trials' photos.")
     ] = None,
-    split: Annotated[str, typer.Option(help="random or temporal.")] = "random",
-    weights: Annotated[
-        Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
-    ] = None,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Start from random weights.")
-    ] = False,
+    split: _Split = "random",
+    weights: _Weights = None,
+    from_scratch: _FromScratch = False,
 ) -> None:
     """Search a recipe's numbers on the validation products. Run again to go on after a stop.
 
