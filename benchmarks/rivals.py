@@ -15,6 +15,9 @@ import uvicorn
 from hangtag.server.settings import Settings
 from hangtag.tagger import Tagger, available_cores
 
+BATCH_SECONDS = 0.005
+"""How long LitServe waits for more photos."""
+
 
 def plain(model: str) -> fastapi.FastAPI:
     """One request, one inference: a handler in FastAPI's pool of threads that calls the tagger."""
@@ -29,11 +32,10 @@ def plain(model: str) -> fastapi.FastAPI:
 
 
 class Lit(litserve.LitAPI):
-    """LitServe with the same batches as ours, and a worker process per core."""
+    """LitServe with as large batches as ours, and a worker process per core."""
 
     def __init__(self, model: str) -> None:
-        ours = Settings()
-        super().__init__(max_batch_size=ours.max_batch, batch_timeout=ours.max_wait_ms / 1000)
+        super().__init__(max_batch_size=Settings().max_batch, batch_timeout=BATCH_SECONDS)
         self._model = model
 
     def setup(self, device: str) -> None:

@@ -7,14 +7,7 @@ from hangtag.server.batching import Batcher, QueueFullError
 
 
 def batcher(run, **options):
-    return Batcher(
-        run, **{"runners": 1, "max_batch": 8, "max_wait": 0.5, "capacity": 64, **options}
-    )
-
-
-async def submit_all(batches, items):
-    with batches.room(len(items)) as room:
-        return await asyncio.gather(*map(room.submit, items), return_exceptions=True)
+    return Batcher(run, **{"runners": 1, "max_batch": 8, "capacity": 64, **options})
 
 
 def test_concurrent_items_share_a_run_and_get_their_own_results():
@@ -27,7 +20,7 @@ def test_concurrent_items_share_a_run_and_get_their_own_results():
     async def scene():
         batches = batcher(double)
         batches.start()
-        results = await submit_all(batches, list(range(20)))
+        results = await batches.submit(range(20))
         await batches.close()
         return results
 
@@ -35,26 +28,29 @@ def test_concurrent_items_share_a_run_and_get_their_own_results():
     assert sizes == [8, 8, 4]
 
 
-def test_a_batch_waits_for_items_that_are_known_to_come():
+def test_what_comes_while_the_runner_is_busy_shares_the_next_run():
     sizes = []
+    busy, go_on = threading.Event(), threading.Event()
 
     def note(items):
         sizes.append(len(items))
+        busy.set()
+        go_on.wait(10)
         return items
 
     async def scene():
-        batches = batcher(note, max_wait=5)
+        batches = batcher(note)
         batches.start()
-        with batches.room(3) as room:
-            early = asyncio.create_task(room.submit("early"))
-            await asyncio.sleep(0.05)
-            assert not early.done()
-            room.drop()
-            await asyncio.gather(early, room.submit("late"))
+        first = asyncio.create_task(batches.submit(["first"]))
+        await asyncio.to_thread(busy.wait, 10)
+        others = [asyncio.create_task(batches.submit([item])) for item in range(5)]
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(first, *others)
         await batches.close()
 
     asyncio.run(scene())
-    assert sizes == [2]
+    assert sizes == [1, 5]
 
 
 def test_runners_work_side_by_side():
@@ -65,9 +61,9 @@ def test_runners_work_side_by_side():
         return items
 
     async def scene():
-        batches = batcher(meet, runners=2, max_batch=1)
+        batches = batcher(meet, runners=2)
         batches.start()
-        results = await submit_all(batches, ["a", "b"])
+        results = await batches.submit(["a", "b"])
         await batches.close()
         return results
 
@@ -77,11 +73,15 @@ def test_runners_work_side_by_side():
 def test_items_beyond_the_capacity_are_refused_and_their_room_is_free_again():
     async def scene():
         batches = batcher(list, capacity=3)
+        early = asyncio.create_task(batches.submit([1, 2]))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError):
+            await batches.submit([3, 4])
+        assert batches.admitted == 2
         batches.start()
-        with batches.room(2), pytest.raises(QueueFullError), batches.room(2):
-            pass
+        assert await early == [1, 2]
         assert batches.admitted == 0
-        assert await submit_all(batches, [1, 2, 3]) == [1, 2, 3]
+        assert await batches.submit([1, 2, 3]) == [1, 2, 3]
         await batches.close()
 
     asyncio.run(scene())
@@ -96,16 +96,18 @@ def test_a_failing_run_fails_its_items_only():
     async def scene():
         batches = batcher(picky, max_batch=1)
         batches.start()
-        results = await submit_all(batches, ["a", "bad", "b"])
+        results = await asyncio.gather(
+            *(batches.submit([item]) for item in ("a", "bad", "b")), return_exceptions=True
+        )
         await batches.close()
         return results
 
     first, failed, last = asyncio.run(scene())
-    assert (first, last) == ("a", "b")
+    assert (first, last) == (["a"], ["b"])
     assert isinstance(failed, ValueError)
 
 
-def test_whoever_gives_up_waiting_holds_up_nobody_in_the_same_batch():
+def test_what_nobody_waits_for_any_more_is_not_run():
     seen = []
 
     def note(items):
@@ -114,13 +116,14 @@ def test_whoever_gives_up_waiting_holds_up_nobody_in_the_same_batch():
 
     async def scene():
         batches = batcher(note)
-        with batches.room(2) as room:
-            impatient = asyncio.create_task(room.submit("impatient"))
-            patient = asyncio.create_task(room.submit("patient"))
-            await asyncio.sleep(0)
-            impatient.cancel()
-            batches.start()
-            assert await patient == "patient"
+        impatient = asyncio.create_task(batches.submit(["impatient", "too"]))
+        patient = asyncio.create_task(batches.submit(["patient"]))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        assert batches.admitted == 1
+        batches.start()
+        assert await patient == ["patient"]
         await batches.close()
 
     asyncio.run(scene())
@@ -131,11 +134,10 @@ def test_closing_finishes_what_was_submitted():
     async def scene():
         batches = batcher(list, max_batch=2)
         batches.start()
-        with batches.room(7) as room:
-            results = [asyncio.create_task(room.submit(item)) for item in range(7)]
-            await asyncio.sleep(0)
-            await batches.close()
-            assert not batches.running
-            return await asyncio.gather(*results)
+        results = asyncio.create_task(batches.submit(range(7)))
+        await asyncio.sleep(0)
+        await batches.close()
+        assert not batches.running
+        return await results
 
     assert asyncio.run(scene()) == list(range(7))

@@ -35,7 +35,7 @@ class Settings:
         int,
         Option(
             min=0,
-            help="Cores for the network and as many threads for decoding, per worker; "
+            help="Cores that decode photos and run the network, per worker; "
             "0: all cores, shared among the workers.",
         ),
     ] = 0
@@ -44,11 +44,8 @@ class Settings:
     ] = 0.95
     alternatives: Annotated[int, Option(min=0, help="Other values that each tag lists.")] = 3
     max_batch: Annotated[
-        int, Option(min=1, help="Photos that go through the network together.")
+        int, Option(min=1, help="Most photos that go through the network together.")
     ] = 16
-    max_wait_ms: Annotated[
-        float, Option(min=0, help="Milliseconds a batch waits for photos being decoded.")
-    ] = 5.0
     queue: Annotated[
         int, Option(min=1, help="Photos that a worker takes before it answers 503.")
     ] = 256

@@ -1,16 +1,15 @@
-"""From uploaded bytes to tags: decode in threads, infer in batches, for many requests at once."""
+"""From uploaded bytes to tags, in batches, for many requests at once."""
 
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hangtag.heat_map import heat_picture
 from hangtag.photo import Limits, PhotoError, read_photo, to_input
-from hangtag.server.batching import Batcher, QueueFullError, Room
+from hangtag.server.batching import Batcher, QueueFullError
 from hangtag.server.limits import RETRY_SOON
 from hangtag.server.metrics import Metrics
 from hangtag.server.problems import BUSY, TIMED_OUT, Problem
@@ -37,8 +36,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class _Job:
-    name: str
-    pixels: np.ndarray
+    upload: Upload
     explained: tuple[str, ...]
 
 
@@ -55,18 +53,17 @@ class TaggingService:
             settings.model,
             precision=settings.precision,
             alternatives=settings.alternatives,
-            # A core per batch keeps more cores busy than sharing one batch among them.
+            # A core per batch, from the first photo's decoding to the last one's tags, keeps more
+            # cores busy than sharing a batch among them.
             threads=1,
         )
         self._metrics = metrics
         self._timeout = settings.timeout
         self._limits = Limits(settings.max_photo_bytes, settings.max_pixels)
-        self._decoders = ThreadPoolExecutor(threads, thread_name_prefix="decoding")
         self._batcher: Batcher[_Job, Tagged] = Batcher(
             self._run,
             runners=threads,
             max_batch=settings.max_batch,
-            max_wait=settings.max_wait_ms / 1000,
             capacity=settings.queue,
         )
 
@@ -77,7 +74,6 @@ class TaggingService:
     async def close(self) -> None:
         """Finish what was taken, then stop."""
         await self._batcher.close()
-        self._decoders.shutdown()
 
     @property
     def ready(self) -> bool:
@@ -107,11 +103,8 @@ class TaggingService:
         """
         explained = tuple(attributes) if explain else ()
         try:
-            with self._batcher.room(len(uploads)) as room:
-                async with asyncio.timeout(self._timeout):
-                    tagged = await asyncio.gather(
-                        *(self._tag_one(upload, explained, room) for upload in uploads)
-                    )
+            async with asyncio.timeout(self._timeout):
+                tagged = await self._batcher.submit([_Job(upload, explained) for upload in uploads])
         except QueueFullError as error:
             raise Problem(BUSY, "the queue is full", "try again in a moment", RETRY_SOON) from error
         except TimeoutError as error:
@@ -123,16 +116,18 @@ class TaggingService:
             ) from error
         return [self._restricted(one, attributes) for one in tagged]
 
-    async def _tag_one(
-        self, upload: Upload, explained: tuple[str, ...], room: Room[_Job, Tagged]
-    ) -> Tagged:
-        loop = asyncio.get_running_loop()
-        try:
-            pixels = await loop.run_in_executor(self._decoders, self._prepare, upload)
-        except PhotoError as error:
-            room.drop()
-            return Tagged(self.tagger.failed(upload.name, error), {})
-        return await room.submit(_Job(upload.name, pixels, explained))
+    def _run(self, jobs: list[_Job]) -> list[Tagged]:
+        inputs: list[np.ndarray] = []
+        results: list[Tagged | None] = []
+        for job in jobs:
+            try:
+                inputs.append(self._prepare(job.upload))
+                results.append(None)
+            except PhotoError as error:
+                results.append(Tagged(self.tagger.failed(job.upload.name, error), {}))
+        sound = [job for job, failed in zip(jobs, results, strict=True) if failed is None]
+        tagged = iter(self._infer(sound, inputs) if sound else ())
+        return [failed or next(tagged) for failed in results]
 
     def _prepare(self, upload: Upload) -> np.ndarray:
         start = time.perf_counter()
@@ -142,20 +137,21 @@ class TaggingService:
         self._metrics.decoding.observe(time.perf_counter() - start)
         return pixels
 
-    def _run(self, jobs: list[_Job]) -> list[Tagged]:
+    def _infer(self, jobs: list[_Job], inputs: list[np.ndarray]) -> list[Tagged]:
         start = time.perf_counter()
-        probabilities = self.tagger.probabilities(np.stack([job.pixels for job in jobs]))
-        tags = self.tagger.tags_from(probabilities, [job.name for job in jobs])
+        probabilities = self.tagger.probabilities(np.stack(inputs))
+        tags = self.tagger.tags_from(probabilities, [job.upload.name for job in jobs])
         self._metrics.batches.observe(len(jobs))
         self._metrics.inference.observe(time.perf_counter() - start)
         return [
-            Tagged(of_photo, self._explain(job)) for job, of_photo in zip(jobs, tags, strict=True)
+            Tagged(of_photo, self._explain(pixels, job.explained))
+            for job, pixels, of_photo in zip(jobs, inputs, tags, strict=True)
         ]
 
-    def _explain(self, job: _Job) -> dict[str, bytes]:
+    def _explain(self, pixels: np.ndarray, attributes: Sequence[str]) -> dict[str, bytes]:
         return {
-            name: heat_picture(job.pixels, self.tagger.activation_map(job.pixels, name))
-            for name in job.explained
+            name: heat_picture(pixels, self.tagger.activation_map(pixels, name))
+            for name in attributes
         }
 
     def _restricted(self, tagged: Tagged, attributes: Sequence[str]) -> Tagged:
