@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -165,6 +166,9 @@ def test_the_page_to_try_the_api_on_needs_no_other_server(tiny_model, tmp_path):
             assert server.get(target.path).status_code == 200
         assert "http" not in server.get("/docs/start.js").text
         assert server.get("/redoc").status_code == 401
+        key = {"X-API-Key": "sesame"}
+        for other in ("/redoc", "/docs/assets/redoc.standalone.js"):
+            problem(server.get(other, headers=key), 404)
 
 
 # ---- bad input
@@ -270,6 +274,41 @@ def test_methods_that_clients_make_up_are_not_counted_each(server):
     for number in range(3):
         httpx.request(f"MADEUP{number}", f"{server.url}/health", timeout=PATIENCE_SECONDS)
     assert "MADEUP" not in server.get("/metrics").text
+
+
+@pytest.mark.parametrize("piece", [b"[", b"[],", b'{"a":', b"1,"])
+def test_json_of_many_values_is_refused_before_it_is_built(server, piece):
+    body = b'{"image": [' + piece * (20_000_000 // len(piece))
+    document = problem(server.post("/predict_base64", content=body, headers=JSON), 422)
+    assert "more than a photo" in document["detail"]
+    assert "base64" in document["cure"]
+
+
+def test_what_stands_between_chunks_and_after_them_is_bounded(server):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for start in (b"1\r\na\r\n0\r\n", b"1;"):
+        with server.connect() as endless, pytest.raises(ConnectionError):
+            endless.sendall(head + start)
+            for _ in range(10_000):
+                endless.sendall(b"X-More: " + b"a" * 10_000 + (b"\r\n" if b"0" in start else b""))
+
+
+def test_few_requests_may_be_sent_in_advance(server):
+    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with server.connect() as hasty:
+        hasty.sendall(3 * request)
+        data = b""
+        while data.count(b'"healthy"') < 3:
+            piece = hasty.recv(65536)
+            assert piece
+            data += piece
+    with server.connect() as greedy:
+        greedy.sendall(1000 * request)
+        data = b""
+        with suppress(ConnectionError):
+            while piece := greedy.recv(65536):
+                data += piece
+        assert data.count(b"HTTP/1.1 200") < 20
 
 
 def test_the_head_of_a_request_is_bounded_in_size_and_time(server):

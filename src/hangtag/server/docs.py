@@ -1,9 +1,11 @@
 """The page at ``/docs``, on which the API can be tried: Swagger UI, all of it from this server."""
 
+from importlib.resources import files
+from pathlib import Path
+
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
 _ASSETS = "/docs/assets"
 _START = "/docs/start.js"
@@ -58,5 +60,14 @@ def add_docs(application: FastAPI) -> None:
     async def start() -> Response:
         return Response(_STARTING, media_type="text/javascript")
 
-    # fastapi-offline is a package of Swagger UI's files that keeps up with its releases.
-    application.mount(_ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]))
+    # fastapi-offline is a package of Swagger UI's files that keeps up with its releases; it has
+    # those of other pages, too, which stay where they are.
+    folder = Path(str(files("fastapi_offline"))) / "static"
+
+    @application.get(_STYLE, include_in_schema=False)
+    async def style() -> Response:
+        return FileResponse(folder / Path(_STYLE).name)
+
+    @application.get(_SCRIPT, include_in_schema=False)
+    async def script() -> Response:
+        return FileResponse(folder / Path(_SCRIPT).name)

@@ -4,11 +4,12 @@ import base64
 import binascii
 import string
 from asyncio import to_thread
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Query, Response, UploadFile
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 
 import hangtag
@@ -48,6 +49,8 @@ HOW_TO_CALL = {
 
 _UNNAMED = "photo"
 _WHITESPACE = string.whitespace.encode()
+_STRUCTURE = (b"[", b"{", b",")
+_MAX_STRUCTURE = 100
 _FILE = {"type": "string", "format": "binary"}
 _READING = (UNAUTHORISED,)
 _TAGGING = (
@@ -149,6 +152,8 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     several = {"items": _FILE, "minItems": 1, "maxItems": settings.max_files}
     explaining = Annotated[bool, Query(description="Show where the network looked.")]
 
+    for_base64 = APIRouter(route_class=_FlatJsonRoute)
+
     async def tag_one(
         upload: Upload, attributes: Sequence[str] | None, explain: bool
     ) -> PhotoResult:
@@ -170,7 +175,7 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     ) -> PhotoResult:
         return await tag_one(await _upload(image), attributes, explain)
 
-    @router.post(
+    @for_base64.post(
         "/predict_base64",
         summary="Tag one photo (JSON)",
         responses=documented(*_TAGGING, UNREADABLE),
@@ -183,6 +188,8 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
         return await tag_one(
             Upload(_UNNAMED, await to_thread(_decoded, photo.image)), attributes, explain
         )
+
+    router.include_router(for_base64)
 
     @router.post(
         "/predict_batch",
@@ -209,6 +216,33 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
         )
 
     return router
+
+
+class _FlatJsonRequest(Request):
+    """A request whose JSON holds one long string and little else.
+
+    A photo's worth of brackets would become millions of lists: gigabytes, and seconds in which
+    the server answers nobody.
+    """
+
+    async def json(self) -> Any:
+        """Parse the body, unless its brackets and commas are too many to belong to one photo."""
+        body = await self.body()
+        if max(map(body.count, _STRUCTURE)) > _MAX_STRUCTURE:
+            raise Problem(
+                INVALID, "the JSON holds more than a photo", HOW_TO_CALL["/predict_base64"]
+            )
+        return await super().json()
+
+
+class _FlatJsonRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_flat(request: Request) -> Response:
+            return await handle(_FlatJsonRequest(request.scope, request.receive))
+
+        return handle_flat
 
 
 async def _upload(file: UploadFile) -> Upload:
