@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from drawing import draw_garment
-from hangtag.audit import Finding, audit, components, suspicious
+from hangtag.audit import Finding, Names, audit, components, suspicious
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.cli import app
 from hangtag.corrections import (
@@ -82,6 +82,47 @@ def test_a_wrong_label_does_not_vouch_for_its_copy() -> None:
     alone = {one.row for one in suspicious(features, labels, np.arange(180)).labels}
     assert alone.isdisjoint(copies)
     assert len(found & set(copies)) >= len(alone & set(copies))
+
+
+def test_names_decide_which_suspicions_come_first() -> None:
+    truth = ["Shirts", "Jeans", "Heels"] * 100
+    words = {"Shirts": "Chemise", "Jeans": "Pantalon", "Heels": "Escarpin"}
+    said = ["Chemise rouge 12", "Pantalon rouge 12", "Rouge 12", None]
+    names: list[str | None] = [f"{words[label]} rouge 12" for label in truth]
+    labels: list[str | None] = list(truth)
+    wrong = range(0, 300, 15)
+    for number, row in enumerate(wrong):
+        labels[row] = "Jeans"
+        names[row] = said[number % len(said)]
+    found = suspicious(components(clusters(truth)), labels, np.arange(300), names).labels
+    assert {one.row for one in found} <= set(wrong)
+    assert {names[one.row] for one in found} == set(said)
+    for one in found:
+        match names[one.row]:
+            case "Chemise rouge 12":
+                assert one.testimony.word == "chemise"
+                assert one.score > one.probability
+            case "Pantalon rouge 12":
+                assert one.testimony.word == "pantalon"
+                assert one.score < 0.2
+            case "Rouge 12":
+                assert one.score == pytest.approx(one.probability, abs=0.1)
+            case None:
+                assert one.testimony.word == ""
+                assert one.score == one.probability
+    alone = suspicious(components(clusters(truth)), labels, np.arange(300)).labels
+    assert [one.row for one in alone] == [one.row for one in found]
+
+
+def test_a_name_is_not_believed_because_of_its_own_label() -> None:
+    names: list[str | None] = ["Once seen", *["Shirt"] * 20, *["Jeans"] * 20]
+    labels: list[str | None] = ["Shirts"] * 21 + ["Jeans"] * 20
+    assert Names(names, labels).testimony(0, "Jeans").belief == 0.5
+    both = Names(["Shirt jeans", *names[1:]], labels).testimony(0, "Jeans")
+    assert both.belief == pytest.approx(0.5, abs=0.05)
+    labels[3] = None
+    labels[4] = "Shirts|Jeans"
+    assert Names(names, labels).testimony(1, "Jeans").belief < 0.1
 
 
 def test_what_cannot_be_judged_is_told() -> None:

@@ -3,10 +3,14 @@
 The model's part is confident learning (Northcutt, Jiang and Chuang, 2021; by cleanlab) on
 probabilities that a small classifier gives for rows it wasn't trained on. The classifier learns
 from the catalogue itself, so it knows the catalogue's own attributes, vocabulary and habits; the
-features it looks at are the embedding of a hangtag model.
+features it looks at are the embedding of a hangtag model. What the products' names say decides
+which of its suspicions come first: a name that agrees with the label and not with the photo says
+that the photo is unusual, or another product's, sooner than that the label is wrong.
 """
 
+import math
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +43,8 @@ _COMPONENTS = 192  # most principal components of the embedding that the classif
 _ROWS_A_COMPONENT = 30  # fewer rows a component, and it learns wrong labels by heart
 _INVERSE_PENALTY = 0.03  # scikit-learn's C: the sum of losses against the weights' squares
 _ROUNDS = 40  # of its training; more rounds find no more planted errors
+_WORD = re.compile(r"[^\W\d_]{2,}")  # digits are sizes and model numbers, one letter a possessive
+_TELLING = 0.9  # belief from which, or below one less it, a word is named in the reason
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,8 @@ def audit(
     left_out = []
     for done, name in enumerate(chosen):
         tell("judging labels", done, len(chosen))
-        judged = suspicious(features, catalogue.labels(name), copies.group)
+        names = catalogue.table["name"].to_list()
+        judged = suspicious(features, catalogue.labels(name), copies.group, names)
         found += [("model", _as_contradiction(one, name)) for one in judged.labels]
         left_out += [f"{name}: {reason}" for reason in judged.left_out]
     tell("judging labels", len(chosen), len(chosen))
@@ -174,18 +181,103 @@ def components(features: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Testimony:
+    """What a product's name says when two labels are in question.
+
+    ``belief``, 0 to 1, is that in the suggested label, by the name alone and had both been equally
+    likely; ``word`` of the name says most, in lower case, empty where none says anything.
+    """
+
+    belief: float
+    word: str
+
+
+class Names:
+    """What the words in the names of products say about their labels of one attribute.
+
+    Nobody tells it what words mean: a word speaks for the labels that products with it have more
+    often than others, so "Women", "shoe" or a brand for children speak in any language. How much
+    more often is an observed-to-expected ratio, shrunk by half a product on both sides, so that
+    rare words say little (Norén, Hopstadius and Bate, 2013, Shrinkage observed-to-expected ratios
+    for robust and transparent large-scale pattern discovery).
+    """
+
+    def __init__(self, names: Sequence[str | None], labels: Sequence[str | None]) -> None:
+        """Count words.
+
+        Args:
+            names: Of each row; None where missing.
+            labels: Of each row; those missing, and those that stand for several values, say
+                nothing.
+        """
+        self._words = [sorted(set(_WORD.findall((name or "").casefold()))) for name in names]
+        self._labels = labels
+        self._with_word = Counter[str]()
+        self._with_both = Counter[tuple[str, str]]()
+        self._with_label = Counter[str]()
+        for words, label in zip(self._words, labels, strict=True):
+            if label and ANY_OF not in label:
+                self._with_label[label] += 1
+                self._with_word.update(words)
+                self._with_both.update((word, label) for word in words)
+
+    def testimony(self, row: int, suggested: str) -> Testimony:
+        """Ask the name of a row, whose own label is left out of the counts.
+
+        Of the words that speak for either label the strongest counts; those for one are weighed
+        against those for the other. Adding them up would count "running shoes" twice.
+
+        Args:
+            row: With a label that stands for one value.
+            suggested: Another label that occurs in the catalogue.
+        """
+        given = self._labels[row] or ""
+        weights = {
+            word: self._log_ratio(word, suggested, 0) - self._log_ratio(word, given, 1)
+            for word in self._words[row]
+        }
+        for_suggested = max(weights.values(), default=0.0)
+        for_given = min(weights.values(), default=0.0)
+        evidence = max(for_suggested, 0.0) + min(for_given, 0.0)
+        said = ""
+        if evidence:
+            said = (max if evidence > 0 else min)(weights, key=lambda word: weights[word])
+        return Testimony(1 / (1 + math.exp(-evidence)), said)
+
+    def _log_ratio(self, word: str, label: str, own: int) -> float:
+        """Of products with both to those expected if they had nothing to do with each other."""
+        share = self._with_label[label] / self._with_label.total()
+        expected = (self._with_word[word] - 1) * share
+        return math.log((self._with_both[word, label] - own + 0.5) / (expected + 0.5))
+
+
+@dataclass(frozen=True)
 class Suspicious:
     """A label that a classifier trained on other rows doesn't believe.
 
-    ``score`` is the probability that it gives the suggested label, ``given_probability`` that of
-    the given one, both 0 to 1.
+    ``probability`` is what it gives the suggested label, ``given_probability`` what it gives the
+    given one; ``testimony`` is what the product's name adds; all numbers are 0 to 1.
     """
 
     row: int
     given: str
     suggested: str
-    score: float
+    probability: float
     given_probability: float
+    testimony: Testimony
+
+    @property
+    def score(self) -> float:
+        """How sure it is that the suggestion is right.
+
+        That is the classifier's probability where the name says nothing, 1 where it clearly speaks
+        for the suggestion, 0 where it clearly speaks for the given label. It isn't the product of
+        their odds, for the classifier's are far too large to be outweighed by any name's.
+        """
+        belief = self.testimony.belief
+        if belief < 0.5:
+            return self.probability * 2 * belief
+        return 1 - (1 - self.probability) * 2 * (1 - belief)
 
 
 @dataclass(frozen=True)
@@ -197,7 +289,10 @@ class Suspicions:
 
 
 def suspicious(
-    features: np.ndarray, labels: Sequence[str | None], groups: np.ndarray
+    features: np.ndarray,
+    labels: Sequence[str | None],
+    groups: np.ndarray,
+    names: Sequence[str | None] | None = None,
 ) -> Suspicions:
     """Find the wrong labels of one attribute by confident learning.
 
@@ -207,6 +302,8 @@ def suspicious(
             classes with fewer than `RARE_BELOW` rows are not judged.
         groups: int64 (rows,); rows of one group show one photo, and are kept in one fold, lest a
             wrong label vouch for its copy.
+        names: Of the products, None where missing. They change scores, not what is listed: a name
+            may repeat the label's error, or the photo be another product's.
     """
     from cleanlab.filter import find_label_issues
 
@@ -238,14 +335,16 @@ def suspicious(
         n_jobs=1,
     )
     best = probabilities.argmax(axis=1)
+    named = Names([None] * len(labels) if names is None else names, labels)
     return Suspicions(
         [
             Suspicious(
                 row=int(rows[at]),
                 given=judged.values[given[at]],
                 suggested=judged.values[best[at]],
-                score=float(probabilities[at, best[at]]),
+                probability=float(probabilities[at, best[at]]),
                 given_probability=float(probabilities[at, given[at]]),
+                testimony=named.testimony(int(rows[at]), judged.values[best[at]]),
             )
             for at in worst
             if best[at] != given[at]
@@ -284,9 +383,14 @@ def out_of_fold(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) ->
 
 def _as_contradiction(one: Suspicious, attribute: str) -> Contradiction:
     reason = (
-        f"looks {100 * one.score:.0f} % like {one.suggested}, "
+        f"looks {100 * one.probability:.0f} % like {one.suggested}, "
         f"{100 * one.given_probability:.0f} % like {one.given}"
     )
+    said = one.testimony
+    if said.belief >= _TELLING:
+        reason += f"; “{said.word}” in its name says so too"
+    elif said.belief <= 1 - _TELLING:
+        reason += f"; but “{said.word}” in its name speaks for {one.given}"
     return Contradiction(one.row, attribute, one.given, one.suggested, one.score, reason)
 
 
