@@ -10,7 +10,6 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -293,22 +292,13 @@ def test_what_stands_between_chunks_and_after_them_is_bounded(server):
                 endless.sendall(b"X-More: " + b"a" * 10_000 + (b"\r\n" if b"0" in start else b""))
 
 
-def test_few_requests_may_be_sent_in_advance(server):
-    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with server.connect() as hasty:
-        hasty.sendall(3 * request)
-        data = b""
-        while data.count(b'"healthy"') < 3:
-            piece = hasty.recv(65536)
-            assert piece
-            data += piece
-    with server.connect() as greedy:
-        greedy.sendall(1000 * request)
-        data = b""
-        with suppress(ConnectionError):
-            while piece := greedy.recv(65536):
-                data += piece
-        assert data.count(b"HTTP/1.1 200") < 20
+def test_an_upload_that_offers_http2_is_read(server, photo):
+    body, content_type = multipart(photo)
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"
+    head = request_head("/predict", body, content_type).removesuffix(b"\r\n") + offer
+    with server.connect() as java:
+        java.sendall(head + body)
+        assert answer(java)[0] == 200
 
 
 def test_the_head_of_a_request_is_bounded_in_size_and_time(server):

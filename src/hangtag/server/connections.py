@@ -2,22 +2,19 @@
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-_MAX_UNUSED = 2**16
-_MAX_PIPELINED = 8
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-class Connection(HttpToolsProtocol):
-    """A client's connection, closed unless the head of each request arrives in time and is short.
+class Connection(H11Protocol):
+    """A client's connection, closed unless the head of each request arrives in time.
 
-    The time is the one that idle connections are kept. The parser itself bounds nothing: neither
-    a head, nor what may stand between and after the chunks of a body, nor how many requests lie
-    in one read.
+    The time is the one that idle connections are kept. h11 also bounds the size of heads and of
+    what follows a body. uvicorn's faster parser, httptools, bounds neither, and loses the body of
+    a request that offers HTTP/2, as those of Java's client do.
     """
 
     _late: asyncio.TimerHandle | None = None
-    _unused = 0  # bytes read since a head or a piece of a body was complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -25,11 +22,8 @@ class Connection(HttpToolsProtocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Begin to wait when a head begins, and stop when it ends; refuse one without end."""
-        self._unused += len(data)
+        """Begin to wait when a head begins, and stop when it ends."""
         super().data_received(data)
-        if self._unused > _MAX_UNUSED and not self.transport.is_closing():
-            self.send_400_response("Request head too large.")
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -37,25 +31,8 @@ class Connection(HttpToolsProtocol):
         self._stop()
         super().connection_lost(exc)
 
-    def on_message_begin(self) -> None:
-        """Refuse more requests in advance than any client has reason to send."""
-        if len(self.pipeline) >= _MAX_PIPELINED:
-            raise ValueError("too many requests at a time")  # the parser answers with 400
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Note that a head is complete."""
-        self._unused = 0
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Note that a piece of a body is complete."""
-        self._unused = 0
-        super().on_body(body)
-
     def _watch(self) -> None:
-        awaited = self.cycle is None or self.cycle.response_complete
-        if not awaited or self.transport.is_closing():
+        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             self._stop()
         elif self._late is None:
             self._late = self.loop.call_later(self.timeout_keep_alive, self.transport.close)
