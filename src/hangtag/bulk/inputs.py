@@ -1,6 +1,8 @@
 """What is to be tagged: files, folders, globs, zips, tables of paths or URLs, standard input.
 
 Inputs are listed lazily and in a fixed order, so a million photos cost no more memory than ten.
+The exceptions hold some hundred bytes a photo: a zip's table of contents, a table that names its
+photos by the products' ids alone, and folders behind URLs.
 """
 
 import glob
@@ -13,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
+from hangtag.bulk.listing import matches, walk
 from hangtag.bulk.remote import fetch, is_url, local_copy, walk_remote
 from hangtag.bulk.tables import photo_cells
 from hangtag.catalogue import PHOTO_SUFFIXES, read_catalogue
@@ -140,11 +143,11 @@ class Inputs:
         return self._listed_in(local_copy(url), url.rpartition("/")[0])
 
     def _from_glob(self, pattern: str) -> Iterator[Item]:
-        matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  also absolute ones
-        if not matches:
-            raise HangtagError(f"{pattern}: matches no file; check the pattern")
-        for match in matches:
+        match = None
+        for match in matches(pattern):
             yield from self._of(match)
+        if match is None:
+            raise HangtagError(f"{pattern}: matches no file; check the pattern")
 
 
 def _spool(lines: TextIO) -> TextIO:
@@ -159,7 +162,7 @@ def _is_photo(name: str) -> bool:
 
 
 def _from_folder(path: Path) -> Iterator[Item]:
-    for name in Folder(path).walk():
+    for name in walk(path):
         if _is_photo(name):
             yield Item(str(path / name), str(path / name))
 

@@ -7,6 +7,7 @@ file that was asked for, and is only then moved to its name.
 """
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -26,6 +27,9 @@ FORMATS = (".csv", ".jsonl", ".parquet")
 _RUN = "hangtag run"
 _BEGINNING = f'{{"{_RUN}":'.encode()
 _FORMAT_VERSION = 1
+# What is held while the output is made: a block of JSON lines, a row group of a Parquet file.
+_BLOCK = 2**20
+_ROW_GROUP = 2**15
 
 
 def flat_row(tags: "PhotoTags", attributes: Iterable[str]) -> dict[str, Any]:
@@ -216,14 +220,38 @@ class PartFile:
     def _convert(self, made: Path) -> None:
         import polars
 
-        rows = polars.scan_ndjson(self.path, schema=table_schema(self.attributes)).slice(1)
         try:
             if self.output.suffix.lower() == ".parquet":
-                rows.sink_parquet(made)
+                self._write_parquet(made)
             else:
-                rows.sink_csv(made)
+                with made.open("wb") as file:
+                    for number, table in enumerate(self._tables()):
+                        table.write_csv(file, include_header=number == 0)
         except polars.exceptions.PolarsError as error:
             raise OSError(errno.EIO, str(error)) from error
+
+    def _write_parquet(self, made: Path) -> None:
+        import polars
+        from polars.io.plugins import register_io_source
+
+        def tables(*_: object) -> Iterator["polars.DataFrame"]:
+            return self._tables()
+
+        rows = register_io_source(tables, schema=polars.Schema(table_schema(self.attributes)))
+        rows.sink_parquet(made, row_group_size=_ROW_GROUP)
+
+    def _tables(self) -> Iterator["polars.DataFrame"]:
+        """The rows, some at a time.
+
+        Read as ordinary blocks: Polars maps a file that it reads itself into memory as a whole.
+        """
+        import polars
+
+        schema = table_schema(self.attributes)
+        with self.path.open("rb") as part:
+            part.readline()
+            while lines := part.readlines(_BLOCK):
+                yield polars.read_ndjson(io.BytesIO(b"".join(lines)), schema=schema)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

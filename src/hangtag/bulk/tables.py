@@ -3,11 +3,15 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 from hangtag.catalogue import PHOTOS, pick
 from hangtag.errors import HangtagError
+
+_CELLS = 50_000
+"""Cells of a Parquet file that are read at a time."""
 
 
 def photo_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
@@ -87,14 +91,32 @@ def _text(value: object) -> str | None:
 def _parquet_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
     import polars
 
-    try:
+    with _explained(path):
         table = polars.scan_parquet(path)
         column = _choose(table.collect_schema().names(), photo_column, path)
-        if column is None:
-            return None
-        cells = table.select(polars.col(column).cast(polars.String)).collect()[column]
+    if column is None:
+        return None
+    # In slices: a batched reader of Polars would read ahead, to the whole column.
+    column_alone = table.select(polars.col(column).cast(polars.String))
+
+    def cells() -> Iterator[str | None]:
+        for start in count(step=_CELLS):
+            with _explained(path):
+                found = column_alone.slice(start, _CELLS).collect()[column]
+            if found.is_empty():
+                return
+            yield from map(_text, found)
+
+    return cells()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    import polars
+
+    try:
+        yield
     except (polars.exceptions.PolarsError, OSError) as error:
         raise HangtagError(
             f"{path}: not a Parquet file that can be read; write it again"
         ) from error
-    return (_text(cell) for cell in cells)
