@@ -115,18 +115,18 @@ def test_names_decide_which_suspicions_come_first() -> None:
 
 
 def test_a_name_is_not_believed_because_of_its_own_label() -> None:
-    names: list[str | None] = ["Once seen", *["Shirt"] * 20, *["Jeans"] * 20]
-    labels: list[str | None] = ["Shirts"] * 21 + ["Jeans"] * 20
+    names = ["Once seen"] + ["Shirt"] * 20 + ["Jeans"] * 20
+    labels = ["Shirts"] * 21 + ["Jeans"] * 20
     assert Names(names, labels).testimony(0, "Jeans").belief == 0.5
     both = Names(["Shirt jeans", *names[1:]], labels).testimony(0, "Jeans")
     assert both.belief == pytest.approx(0.5, abs=0.05)
-    labels[3] = None
-    labels[4] = "Shirts|Jeans"
-    assert Names(names, labels).testimony(1, "Jeans").belief < 0.1
+    unclear = [*labels[:3], None, "Shirts|Jeans", *labels[5:]]
+    assert Names(names, unclear).testimony(1, "Jeans").belief < 0.1
 
 
 def test_what_cannot_be_judged_is_told() -> None:
-    labels: list[str | None] = ["Shirts", "Jeans"] * 20 + ["Capes"] * 3 + [None, "Shirts|Tops"]
+    known = ["Shirts", "Jeans"] * 20 + ["Capes"] * 3
+    labels = [*known, None, "Shirts|Tops"]
     features = clusters(labels)
     features[0] = np.nan
     judged = suspicious(features, labels, np.arange(len(labels)))
