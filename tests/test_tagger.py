@@ -84,6 +84,18 @@ def test_asking_for_more_precision_accepts_less(tiny_model: Path, drawn_catalogu
     assert accepted(0.8) > accepted(0.99)
 
 
+def test_with_flips_a_photo_and_its_mirror_image_get_the_same_tags(
+    tiny_model: Path, shirt: Image.Image
+) -> None:
+    mirrored = shirt.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+    def confidences(flip: bool, photo: Image.Image) -> list[float]:
+        return [tag.confidence for tag in Tagger(tiny_model, flip=flip).tag(photo).tags.values()]
+
+    assert confidences(True, shirt) == pytest.approx(confidences(True, mirrored), abs=1e-5)
+    assert confidences(False, shirt) != pytest.approx(confidences(False, mirrored), abs=1e-5)
+
+
 def test_nothing_is_accepted_of_what_is_no_product(tagger: Tagger) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
     result = tagger.tag(noise)

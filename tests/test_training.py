@@ -66,7 +66,7 @@ def test_the_exported_network_is_the_trained_one(
     inputs = np.stack([tagger.prepare(photo) for photo in photos])
     with torch.no_grad():
         expected = network(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
-    for name, logits in tagger.logits(inputs).items():
+    for name, logits in tagger.run(inputs).logits.items():
         # Both files hold the weights as float16; folding batch norm rounds them once more.
         assert np.allclose(logits, expected[name].numpy(), atol=2e-2), name
 

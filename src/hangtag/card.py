@@ -45,6 +45,8 @@ def write_card(info: ModelInfo) -> str:
         lines += ["", "Trained by:", "```", *commands, "```"]
     if "start" in training:
         lines += ["", f"It went on from the model {training['start']}."]
+    if "average of" in training:
+        lines += ["", f"Its weights are the mean of: {', '.join(training['average of'])}."]
     for name, numbers in info.numbers.items():
         lines += ["", f"## Numbers: {name}", "", *_table(numbers)]
     return "\n".join([*lines, "", "## Limits", _LIMITS, ""])

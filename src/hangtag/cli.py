@@ -55,6 +55,7 @@ def tag(
         float, typer.Option(min=0, max=1, help="Share of accepted tags that must be right.")
     ] = 0.95,
     alternatives: Annotated[int, typer.Option(min=0, help="Runner-up values to list.")] = 3,
+    flip: judging.Flip = False,
     photo_column: Annotated[
         str | None, typer.Option(help="Column of the tables that holds the photos.")
     ] = None,
@@ -74,6 +75,7 @@ def tag(
         "precision": precision,
         "attributes": attributes,
         "alternatives": alternatives,
+        "flip": flip,
     }
     try:
         outcome = run(
@@ -123,6 +125,7 @@ def web_app(
 
 
 app.command()(training.train)
+app.command()(training.average)
 app.command()(training.compare)
 app.command()(training.tune)
 

@@ -1,7 +1,7 @@
 """From a trained network to a model folder: export, calibrate, set thresholds, judge, describe."""
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +13,10 @@ from hangtag import evaluation
 from hangtag.attributes import TYPE
 from hangtag.calibration import Calibration, Decoder, fit_scales, fit_thresholds, strictest
 from hangtag.card import write_card
-from hangtag.domain import domain_score
+from hangtag.domain import fit_domain
 from hangtag.graph import write_onnx, write_weights
 from hangtag.judge import evaluate
-from hangtag.model import ONNX, WEIGHTS, Domain, ModelInfo, Vocabulary, write_info
+from hangtag.model import ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
 from hangtag.network import HangtagNetwork
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe
@@ -31,8 +31,6 @@ ALL_RIGHT = "all right"
 """Name under which a model's numbers hold how often all attributes of a photo are right."""
 
 _BATCH = 64
-_FALSE_ALARMS = 0.02
-"""Share of validation photos that the out-of-domain threshold may wrongly turn away."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,16 @@ class TestSet:
 
     catalogue: "Catalogue | Path"
     alternate: Path | None = None
+
+
+def test_sets(
+    catalogue: "Catalogue", alternate: str | Path | None, extra: Sequence[str | Path]
+) -> dict[str, TestSet]:
+    """What a model of these sources is judged on, by the name that its card gives to it."""
+    sets = {"test": TestSet(catalogue)}
+    if alternate is not None:
+        sets["test, alternate photos"] = TestSet(catalogue, Path(alternate))
+    return sets | {f"test, {Path(path).stem}": TestSet(Path(path)) for path in extra}
 
 
 def finish(
@@ -159,14 +167,8 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
     return Calibration(scales=scales, thresholds=thresholds)
 
 
-def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
-    """Fit the out-of-domain threshold to the validation photos."""
-    scores = domain_score(_logits(tagger, data, data.own[data.rows("validation")]))
-    return Domain(threshold=float(np.quantile(scores, _FALSE_ALARMS)))
-
-
 def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[str, np.ndarray]:
-    parts = [tagger.logits(chunk) for chunk in _chunks(data, positions)]
+    parts = [tagger.run(chunk).logits for chunk in _chunks(data, positions)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -1,15 +1,16 @@
 """The network as files: an ONNX graph that takes photos as they are, and its weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, numpy_helper
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import Tensor, nn
 
-from hangtag.model import EMBEDDING, FEATURES, INPUT, LOGITS
+from hangtag.model import EMBEDDING, FEATURES, IN_DOMAIN, INPUT, LOGITS
 from hangtag.network import HangtagNetwork
 
 _OPSET = 18
@@ -83,6 +84,29 @@ def write_onnx(
     onnx.save(graph, str(file))
 
 
+def add_domain_score(file: Path, weights: np.ndarray, heads: Sequence[str]) -> None:
+    """Add the output ``in_domain`` (N,) to a graph: see `hangtag.domain`.
+
+    Args:
+        file: Graph without that output; written anew.
+        weights: float32 (D,), of the embedding.
+        heads: Attributes whose largest logits are added.
+    """
+    model = onnx.load(file)
+    graph, helper = model.graph, onnx.helper
+    learnt, values, terms = f"{IN_DOMAIN}/weights", f"{IN_DOMAIN}/values", [f"{IN_DOMAIN}/learnt"]
+    graph.initializer.append(numpy_helper.from_array(weights.astype(np.float32), learnt))
+    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), values))
+    graph.node.append(helper.make_node("MatMul", [EMBEDDING, learnt], terms))
+    for name in heads:
+        terms.append(f"{IN_DOMAIN}/largest/{name}")
+        node = helper.make_node("ReduceMax", [LOGITS + name, values], [terms[-1]], keepdims=0)
+        graph.node.append(node)
+    graph.node.append(helper.make_node("Sum", terms, [IN_DOMAIN]))
+    graph.output.append(helper.make_tensor_value_info(IN_DOMAIN, TensorProto.FLOAT, ["photos"]))
+    onnx.save(model, str(file))
+
+
 def write_weights(network: HangtagNetwork, attributes: list[str], file: Path) -> None:
     """Write weights (float16 where they are many) as safetensors.
 
@@ -96,7 +120,8 @@ def write_weights(network: HangtagNetwork, attributes: list[str], file: Path) ->
         if array.dtype == np.float32 and array.size >= _SMALL:
             array = array.astype(np.float16)
         arrays[name] = array
-    save_file(arrays, file)
+    # Not save_file, which makes files that only their owner may read.
+    file.write_bytes(save(arrays))
 
 
 def _halve(model: onnx.ModelProto) -> None:

@@ -26,6 +26,7 @@ INPUT = "photos"
 LOGITS = "logits/"
 EMBEDDING = "embedding"
 FEATURES = "features"
+IN_DOMAIN = "in_domain"
 """Names of the graph's input and outputs; an attribute's logits are ``logits/`` and its name."""
 
 
@@ -43,11 +44,11 @@ class Vocabulary(BaseModel):
 class Domain(BaseModel):
     """When a photo counts as showing a product of a kind that the model knows.
 
-    The score is described at `hangtag.domain`; photos that score below ``threshold`` don't count.
+    The score is the graph's output ``in_domain``, described at `hangtag.domain`; photos that score
+    below ``threshold`` don't count.
     """
 
     threshold: float
-    numbers: dict[str, float] = {}
 
 
 class ModelInfo(BaseModel):

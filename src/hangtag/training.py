@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
-from hangtag.finishing import TestSet, finish
+from hangtag.finishing import finish, test_sets
 from hangtag.lesson import Lesson
 from hangtag.model import read_model
 from hangtag.photo_cache import Progress
@@ -127,11 +127,6 @@ def train(
     best = _fit(lesson, folder, checkpoint)
     lesson.load_state_dict(_read_checkpoint(best)["state_dict"])
     if lesson.global_rank == 0:
-        judged_on = {"test": TestSet(catalogue)}
-        if alternate is not None:
-            judged_on["test, alternate photos"] = TestSet(catalogue, Path(alternate))
-        for path in extra:
-            judged_on[f"test, {Path(path).stem}"] = TestSet(Path(path))
         facts: dict[str, Any] = {
             "name": name or folder.name,
             "catalogue": catalogue.source.name,
@@ -152,7 +147,7 @@ def train(
             lesson.network,
             recipe,
             data,
-            judged_on=judged_on,
+            judged_on=test_sets(catalogue, alternate, extra),
             folder=folder,
             facts=facts,
             progress=progress,

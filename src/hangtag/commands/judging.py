@@ -17,6 +17,10 @@ _PhotoColumn = Annotated[
     str | None, typer.Option(help="Column of the table that holds the photos.")
 ]
 
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Look at mirror images, too: better, but slower.")
+]
+
 
 def explore(
     catalogue: _Catalogue,
@@ -71,6 +75,7 @@ def evaluate(
         str | None,
         typer.Option(help="Also measure as others did: temporal or retrieval."),
     ] = None,
+    flip: Flip = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
     ] = None,
@@ -87,6 +92,7 @@ def evaluate(
             split=split,
             photos=photos,
             protocol=protocol,
+            flip=flip,
             output=output,
             progress=lambda _, done, total: tell(done, total),
         )

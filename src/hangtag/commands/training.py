@@ -16,21 +16,25 @@ _Weights = Annotated[
     Path | None, typer.Option(help="Local file of backbone weights (.safetensors or .pth).")
 ]
 _FromScratch = Annotated[bool, typer.Option("--from-scratch", help="Start from random weights.")]
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)
+]
+_Alternate = Annotated[
+    Path | None, typer.Option(help="Folder or zip of other photos of the products, by id.")
+]
+_Extra = Annotated[
+    list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
+]
+_Name = Annotated[str | None, typer.Option(help="The model's name.")]
 
 
 def train(
     catalogue: _Catalogue,
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Model folder to write.", show_default=False)
-    ],
+    output: _Output,
     recipe: _Recipe = "default",
-    alternate: Annotated[
-        Path | None, typer.Option(help="Folder or zip of other photos of the products, by id.")
-    ] = None,
-    extra: Annotated[
-        list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
-    ] = None,
+    alternate: _Alternate = None,
+    extra: _Extra = None,
     details: Annotated[
         Path | None, typer.Option(help="Table of further attributes of the products, by id.")
     ] = None,
@@ -40,7 +44,7 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="Go on from this model: its name or folder.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    name: _Name = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
     ] = False,
@@ -73,6 +77,43 @@ def train(
             progress=tell,
         )
     typer.echo(f"{folder}: trained; see {folder / 'README.md'} for its numbers")
+
+
+def average(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names or folders of models of one recipe, or checkpoints; then the catalogue.",
+            metavar="MODEL MODEL... CATALOGUE",
+            show_default=False,
+        ),
+    ],
+    *,
+    output: _Output,
+    alternate: _Alternate = None,
+    extra: _Extra = None,
+    name: _Name = None,
+) -> None:
+    """Average the weights of models into one that is as fast as each, and a little better.
+
+    They must have been trained on one catalogue, by one recipe or from one another.
+
+    Example: hangtag average one two fashion-product-images-small.zip -o both
+    """
+    from hangtag.progress import step_progress
+
+    with step_progress() as tell:
+        folder = require("train", "hangtag.averaging").average(
+            models[:-1],
+            models[-1],
+            output,
+            alternate=alternate,
+            extra=extra or (),
+            name=name,
+            command=_typed(),
+            progress=tell,
+        )
+    typer.echo(f"{folder}: averaged; see {folder / 'README.md'} for its numbers")
 
 
 def compare(
@@ -182,6 +223,6 @@ def tune(
 
 
 def _typed() -> str:
-    """The command as it was typed, with files by their names alone."""
-    words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
+    """The command as it was typed, but without the folders of this machine."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return shlex.join(["hangtag", *words])

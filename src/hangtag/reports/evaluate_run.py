@@ -12,6 +12,7 @@ from hangtag.protocols import PROTOCOLS, Outcome
 from hangtag.reports.evaluate import report_html, report_json
 from hangtag.reports.evaluate_text import print_report
 from hangtag.split import Kind
+from hangtag.tagger import Tagger
 from hangtag.verdict import Evaluation
 
 
@@ -45,6 +46,7 @@ def run(
     split: str = "test",
     photos: str | Path | None = None,
     protocol: str | None = None,
+    flip: bool = False,
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -56,6 +58,7 @@ def run(
         split: As for `hangtag.evaluate`.
         photos: As for `hangtag.evaluate`.
         protocol: One of `hangtag.protocols.PROTOCOLS`; ``temporal`` tests on odd years.
+        flip: As for `hangtag.Tagger`.
         output: File to write, ``.html`` or ``.json``.
         progress: As for `hangtag.evaluate`.
 
@@ -73,7 +76,14 @@ def run(
     products = read_catalogue(catalogue)
     kind: Kind | None = "temporal" if protocol == "temporal" else None
     evaluations = [
-        evaluate(model, products, split=split, kind=kind, photos=photos, progress=progress)
+        evaluate(
+            Tagger(model, flip=flip),
+            products,
+            split=split,
+            kind=kind,
+            photos=photos,
+            progress=progress,
+        )
         for model in models
     ]
     outcomes = [PROTOCOLS[protocol](one) for one in evaluations] if protocol else []

@@ -1,0 +1,151 @@
+"""Several trained models of one kind become one that is as fast as each and a little better.
+
+The weights of networks that were fine-tuned from the same start are averaged, and the mean is
+calibrated anew (Wortsman et al., "Model soups", 2022).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from hangtag.catalogue import read_catalogue
+from hangtag.errors import HangtagError
+from hangtag.finishing import finish, test_sets
+from hangtag.model import Model, read_model
+from hangtag.network import HangtagNetwork
+from hangtag.photo_cache import Progress
+from hangtag.recipe import Recipe
+from hangtag.split import Kind
+from hangtag.training_data import prepare
+from hangtag.weights import WeightsError, read_state
+
+if TYPE_CHECKING:
+    from hangtag.catalogue import Catalogue
+
+_IN_CHECKPOINT = "network."
+
+
+def average(
+    models: Sequence[str | Path],
+    catalogue: "Catalogue | str | Path",
+    output: str | Path,
+    *,
+    alternate: str | Path | None = None,
+    extra: Sequence[str | Path] = (),
+    name: str | None = None,
+    command: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Average the weights of models, calibrate the result and write it as a model folder.
+
+    Args:
+        models: At least two names or folders of models, or checkpoints of unfinished runs
+            (``.ckpt``); the first must be a model. All of one recipe's network and one catalogue's
+            vocabularies.
+        catalogue: The one they were trained on; its validation products calibrate.
+        output: Folder to write.
+        alternate: As for `hangtag.train`.
+        extra: As for `hangtag.train`.
+        name: The model's name; by default that of the output folder.
+        command: What was typed, for the model card.
+        progress: Told about reading and judging.
+
+    Returns:
+        The model folder.
+
+    Raises:
+        HangtagError: Fewer than two models, a first one without a recipe, a folder that holds a
+            model already.
+        WeightsError: Models of different networks.
+    """
+    folder = Path(output)
+    if len(models) < 2:
+        raise HangtagError("an average needs two models or checkpoints of one network")
+    if folder.exists():
+        raise HangtagError(f"{folder}: exists already; choose another folder or remove it")
+    first = read_model(models[0])
+    if not first.info.recipe:
+        raise HangtagError(f"{models[0]}: says nothing of its recipe; put another model first")
+    recipe = Recipe.model_validate(first.info.recipe)
+    if isinstance(catalogue, str | Path):
+        catalogue = read_catalogue(catalogue)
+    data = prepare(
+        catalogue,
+        # What only teaches the backbone isn't needed any more.
+        recipe.model_copy(update={"auxiliary": []}),
+        alternate=Path(alternate) if alternate else None,
+        extra=[Path(path) for path in extra],
+        split=_split(first),
+        progress=progress,
+    )
+    network = HangtagNetwork(recipe.network, data.attributes, recipe.input_size, from_scratch=True)
+    states = {str(one): _read(one) for one in models}
+    network.load_state_dict(_mean(states, network.state_dict()))
+    commands = [
+        read_model(one).info.training.get(key)
+        for one in models
+        if not _is_checkpoint(one)
+        for key in ("earlier commands", "command")
+    ]
+    facts = {
+        "name": name or folder.name,
+        "catalogue": catalogue.source.name,
+        "from_scratch": False,
+        "average of": [Path(one).name for one in models],
+        "earlier commands": list(dict.fromkeys(_flat(commands))),
+    }
+    if command is not None:
+        facts["command"] = command
+    finish(
+        network,
+        recipe,
+        data,
+        judged_on=test_sets(catalogue, alternate, extra),
+        folder=folder,
+        facts=facts,
+        progress=progress,
+    )
+    return folder
+
+
+def _split(model: Model) -> Kind:
+    return "temporal" if model.info.split == "temporal" else "random"
+
+
+def _is_checkpoint(model: str | Path) -> bool:
+    return Path(model).suffix == ".ckpt"
+
+
+def _read(model: str | Path) -> dict[str, Tensor]:
+    if not _is_checkpoint(model):
+        return read_state(read_model(model).weights_path)
+    return {
+        key.removeprefix(_IN_CHECKPOINT): tensor for key, tensor in read_state(Path(model)).items()
+    }
+
+
+def _mean(states: dict[str, dict[str, Tensor]], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The mean of each of a network's tensors; counters are taken from the first state."""
+    for model, state in states.items():
+        for key, tensor in own.items():
+            if key not in state or state[key].numel() != tensor.numel():
+                raise WeightsError(
+                    f"{model}: is another network than the first (first difference: {key}); "
+                    "average models of one recipe and one catalogue"
+                )
+    mean = {}
+    for key, tensor in own.items():
+        values = [state[key].reshape(tensor.shape) for state in states.values()]
+        floats = tensor.is_floating_point()
+        mean[key] = torch.stack([one.float() for one in values]).mean(0) if floats else values[0]
+    return mean
+
+
+def _flat(commands: "Sequence[str | list[str] | None]") -> list[str]:
+    flat: list[str] = []
+    for one in commands:
+        flat += one if isinstance(one, list) else [one] if one else []
+    return flat

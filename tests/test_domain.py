@@ -1,0 +1,65 @@
+"""Photos of products are told from pictures of anything else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drawing import draw_garment
+from hangtag.no_product import NoProduct
+from hangtag.tagger import Tagger
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    """Fourteen pictures, two of each kind, made of a photo that is black above and white below."""
+    photo = np.zeros((32, 24, 3), np.uint8)
+    photo[16:] = 255
+    return NoProduct(lambda _: photo, lambda _: photo, seed=1).make(14)
+
+
+def test_pictures_of_no_product_have_the_photos_size_and_differ(pictures: np.ndarray) -> None:
+    assert pictures.shape == (14, 32, 24, 3)
+    assert pictures.dtype == np.uint8
+    assert len({picture.tobytes() for picture in pictures}) >= 11
+
+
+def test_the_same_seed_makes_the_same_pictures(pictures: np.ndarray) -> None:
+    photo = np.zeros((32, 24, 3), np.uint8)
+    photo[16:] = 255
+    again = NoProduct(lambda _: photo, lambda _: photo, seed=1).make(14)
+    assert (again == pictures).all()
+    other = NoProduct(lambda _: photo, lambda _: photo, seed=2).make(14)
+    assert (other != pictures).any()
+
+
+def test_shuffled_tiles_keep_a_photos_pixels(pictures: np.ndarray) -> None:
+    assert (pictures[0] == 255).mean() == 0.5
+
+
+def test_without_photos_from_home_there_are_no_floors() -> None:
+    flat = np.full((32, 24, 3), 7, np.uint8)
+    floor = np.full((32, 24, 3), 99, np.uint8)
+    with_floor = NoProduct(lambda _: flat, lambda _: floor).make(70)
+    without = NoProduct(lambda _: flat, None).make(70)
+
+    def floors(made: np.ndarray) -> int:
+        return sum((picture == 99).all() for picture in made)
+
+    assert floors(with_floor) == 10
+    assert floors(without) == 0
+
+
+def test_noise_ramps_and_shapes_score_below_products(tiny_model: Path) -> None:
+    tagger = Tagger(tiny_model)
+    assert tagger.info.domain is not None
+    kinds = ("Tshirts", "Jeans", "Heels", "Caps")
+    photos = [draw_garment(kind, colour) for kind in kinds for colour in ("Red", "Blue", "Black")]
+    products = np.stack([tagger.prepare(photo) for photo in photos])
+    rng = np.random.default_rng(5)
+    noise = rng.integers(0, 256, (20, *tagger.input_size, 3), dtype=np.uint8)
+    plain = np.broadcast_to(rng.integers(0, 256, (20, 1, 1, 3), np.uint8), noise.shape).copy()
+    threshold = tagger.info.domain.threshold
+    assert (tagger.probabilities(products).in_domain >= threshold).mean() > 0.9
+    for pictures in (noise, plain):
+        assert (tagger.probabilities(pictures).in_domain < threshold).mean() > 0.9
