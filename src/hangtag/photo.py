@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageChops
 
 from hangtag.errors import HangtagError
+from hangtag.jpeg_scans import without_fine_scans
 
 Source = str | Path | bytes | Image.Image | np.ndarray
 """What a photo can be given as."""
@@ -156,12 +157,20 @@ def _from_bytes(
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_pixels(picture, called, limits)
-            if smallest is not None and picture.format in ("JPEG", "MPO"):
-                height, width = smallest
-                if _orientation(picture) >= 5:
-                    height, width = width, height
-                picture.draft(None, (width, height))
-            return _decode(picture, called)
+            if smallest is None or picture.format not in ("JPEG", "MPO"):
+                return _decode(picture, called)
+            height, width = smallest
+            if _orientation(picture) >= 5:
+                height, width = width, height
+            columns = picture.width
+            picture.draft(None, (width, height))
+            an_eighth = picture.width == (columns + 7) // 8
+            if not (an_eighth and picture.format == "JPEG" and "progressive" in picture.info):
+                return _decode(picture, called)
+            reduced = io.BytesIO(without_fine_scans(data))
+            with Image.open(reduced, formats=["JPEG"]) as same:
+                same.draft(None, (width, height))
+                return _decode(same, called)
     except Image.UnidentifiedImageError as error:
         raise PhotoError(
             f"{called}: not a photo (or a format that is not read: "
