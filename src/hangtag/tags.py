@@ -1,9 +1,12 @@
 """The one result: the tags of a photo, the same in Python, JSON, tables, API and app."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Decision = Literal["accept", "review"]
+
+_DECIMALS = 4
+"""Of confidences as they are written out."""
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,10 @@ class Alternative:
 
     value: str
     confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a plain dictionary."""
+        return {"value": self.value, "confidence": round(self.confidence, _DECIMALS)}
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,15 @@ class Tag:
     confidence: float
     decision: Decision
     alternatives: list[Alternative] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dictionaries and lists."""
+        return {
+            "value": self.value,
+            "confidence": round(self.confidence, _DECIMALS),
+            "decision": self.decision,
+            "alternatives": [other.to_dict() for other in self.alternatives],
+        }
 
 
 @dataclass(frozen=True)
@@ -53,9 +69,11 @@ class PhotoTags:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain dictionaries and lists, ready for JSON; confidences with four decimals."""
-        result = asdict(self)
-        for tag in result["tags"].values():
-            tag["confidence"] = round(tag["confidence"], 4)
-            for alternative in tag["alternatives"]:
-                alternative["confidence"] = round(alternative["confidence"], 4)
-        return result
+        # dataclasses.asdict copies each value: a twentieth of all the time that a photo takes.
+        return {
+            "photo": self.photo,
+            "tags": {name: tag.to_dict() for name, tag in self.tags.items()},
+            "model": self.model,
+            "error": self.error,
+            "known_product": self.known_product,
+        }
