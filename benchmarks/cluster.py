@@ -36,7 +36,9 @@ def throughput(tagger: Tagger, table: Path, folder: Path) -> dict[str, float]:
     local, spread = _Clock(), _Clock()
     inputs = Inputs([str(table)])
     tag_to_file(tagger, inputs, folder / "local.parquet", options={}, progress=local)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
     for _ in range(available_cores()):
         cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
