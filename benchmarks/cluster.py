@@ -28,6 +28,8 @@ class _Clock:
     @property
     def rate(self) -> float:
         (begin, before), (end, after) = self._reports[0], self._reports[-1]
+        if after == before:
+            raise SystemExit("too few photos to tell the cluster's rate: give a larger --share")
         return (after - before) / (end - begin)
 
 
