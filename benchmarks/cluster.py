@@ -29,7 +29,7 @@ class _Clock:
     def rate(self) -> float:
         (begin, before), (end, after) = self._reports[0], self._reports[-1]
         if after == before:
-            raise SystemExit("too few photos to tell the cluster's rate: give a larger --share")
+            raise SystemExit("too few photos to tell the cluster's rate: give a larger --growth")
         return (after - before) / (end - begin)
 
 
