@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 PHOTOS_PER_PART = 1000
 _PARTS_PER_BLOCK = 50
+"""At most: parts that an actor gets at a time, and after which their photos count as done."""
+
+_BLOCKS_PER_CORE = 8
+"""At least, where there are parts enough: so that no core waits long for the last one."""
+
 _Part = dict[str, int | str]
 _RUN = "_run.json"
 _MODEL = "_model"
@@ -160,7 +165,8 @@ def tag_on_ray(
             if file.is_file():
                 Store(f"{output}/{_MODEL}").write(file.name, file.read_bytes())
         parts = _parts(inputs, present, photos_per_part)
-        for part in _tagged(parts, {"url": output, "options": options}):
+        left = len(_numbers(survey.total, photos_per_part)) - len(earlier)
+        for part in _tagged(parts, left, {"url": output, "options": options}):
             done += part["photos"]
             errors += part["errors"]
             if progress:
@@ -173,7 +179,7 @@ def tag_on_ray(
     return Outcome(survey.total, errors, resumed)
 
 
-def _tagged(parts: Iterator[_Part], actor: dict[str, Any]) -> Iterator[dict[str, int]]:
+def _tagged(parts: Iterator[_Part], count: int, actor: dict[str, Any]) -> Iterator[dict[str, int]]:
     ray = require("scale", "ray")
     data = require("scale", "ray.data")
     if not ray.is_initialized():
@@ -181,7 +187,8 @@ def _tagged(parts: Iterator[_Part], actor: dict[str, Any]) -> Iterator[dict[str,
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     data.DataContext.get_current().enable_progress_bars = False
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    done = data.from_arrow_refs([ray.put(block) for block in _blocks(parts)]).map(
+    size = max(1, min(_PARTS_PER_BLOCK, count // (_BLOCKS_PER_CORE * cores)))
+    done = data.from_arrow_refs([ray.put(block) for block in _blocks(parts, size)]).map(
         PartTagger,
         fn_constructor_kwargs=actor,
         compute=data.ActorPoolStrategy(min_size=1, max_size=cores),
@@ -236,8 +243,8 @@ def _parts(inputs: Inputs, present: set[int], photos_per_part: int) -> Iterator[
             yield {"number": number, "items": json.dumps(items)}
 
 
-def _blocks(parts: Iterator[_Part]) -> Iterator[Any]:
+def _blocks(parts: Iterator[_Part], size: int) -> Iterator[Any]:
     """Arrow tables of some parts each, so that the driver never holds all names at once."""
     pyarrow = require("scale", "pyarrow")
-    while block := list(islice(parts, _PARTS_PER_BLOCK)):
+    while block := list(islice(parts, size)):
         yield pyarrow.Table.from_pylist(block)
