@@ -105,9 +105,9 @@ def audit(
     copies = copy_groups(catalogue, progress=lambda *n: tell("looking for copies", *n))
     found = list(_rules(catalogue, copies))
     left_out = []
+    names = catalogue.table["name"].to_list()
     for done, name in enumerate(chosen):
         tell("judging labels", done, len(chosen))
-        names = catalogue.table["name"].to_list()
         judged = suspicious(features, catalogue.labels(name), copies.group, names)
         found += [("model", _as_contradiction(one, name)) for one in judged.labels]
         left_out += [f"{name}: {reason}" for reason in judged.left_out]

@@ -6,15 +6,15 @@ calibrated anew (Wortsman et al., "Model soups", 2022).
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
-from hangtag.finishing import finish, test_sets
-from hangtag.model import Model, read_model
+from hangtag.finishing import finish
+from hangtag.model import read_model
 from hangtag.network import HangtagNetwork
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe
@@ -78,41 +78,33 @@ def average(
         recipe.model_copy(update={"auxiliary": []}),
         alternate=Path(alternate) if alternate else None,
         extra=[Path(path) for path in extra],
-        split=_split(first),
+        split=cast(Kind, first.info.split),
         progress=progress,
     )
     network = HangtagNetwork(recipe.network, data.attributes, recipe.input_size, from_scratch=True)
     states = {str(one): _read(one) for one in models}
     network.load_state_dict(_mean(states, network.state_dict()))
-    commands = [
-        read_model(one).info.training.get(key)
-        for one in models
-        if not _is_checkpoint(one)
-        for key in ("earlier commands", "command")
-    ]
+    opened = [read_model(one) for one in models if not _is_checkpoint(one)]
+    commands = [typed for model in opened for typed in model.info.commands]
     facts = {
         "name": name or folder.name,
-        "catalogue": catalogue.source.name,
         "from_scratch": False,
         "average of": [Path(one).name for one in models],
-        "earlier commands": list(dict.fromkeys(_flat(commands))),
+        "earlier commands": list(dict.fromkeys(commands)),
     }
-    if command is not None:
-        facts["command"] = command
     finish(
         network,
         recipe,
         data,
-        judged_on=test_sets(catalogue, alternate, extra),
+        catalogue=catalogue,
+        alternate=alternate,
+        extra=extra,
         folder=folder,
         facts=facts,
+        command=command,
         progress=progress,
     )
     return folder
-
-
-def _split(model: Model) -> Kind:
-    return "temporal" if model.info.split == "temporal" else "random"
 
 
 def _is_checkpoint(model: str | Path) -> bool:
@@ -142,10 +134,3 @@ def _mean(states: dict[str, dict[str, Tensor]], own: dict[str, Tensor]) -> dict[
         floats = tensor.is_floating_point()
         mean[key] = torch.stack([one.float() for one in values]).mean(0) if floats else values[0]
     return mean
-
-
-def _flat(commands: "Sequence[str | list[str] | None]") -> list[str]:
-    flat: list[str] = []
-    for one in commands:
-        flat += one if isinstance(one, list) else [one] if one else []
-    return flat

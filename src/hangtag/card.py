@@ -41,8 +41,7 @@ def write_card(info: ModelInfo) -> str:
             f"{extra.get('validation', 0):,} to validate."
         )
     if "command" in training:
-        commands = [*training.get("earlier commands", []), training["command"]]
-        lines += ["", "Trained by:", "```", *commands, "```"]
+        lines += ["", "Trained by:", "```", *info.commands, "```"]
     if "start" in training:
         lines += ["", f"It went on from the model {training['start']}."]
     if "average of" in training:

@@ -56,7 +56,7 @@ def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
     add_domain_score(tagger.model.onnx_path, weights, heads)
     thresholds = []
     for positions in _kinds(data, "validation"):
-        embeddings, loudness = _run(tagger, _photos(data, positions), heads)
+        embeddings, loudness = _run(tagger, data.pool.rgb(positions), heads)
         thresholds.append(np.quantile(embeddings @ weights + loudness, _FALSE_ALARMS))
     return Domain(threshold=float(min(thresholds)))
 
@@ -80,12 +80,12 @@ def _fit_classifier(tagger: Tagger, data: TrainingData, heads: Sequence[str]) ->
     def one_of(groups: list[np.ndarray]) -> Callable[[np.random.Generator], Picture]:
         def photo(random: np.random.Generator) -> Picture:
             group = groups[random.integers(len(groups))]
-            return _photos(data, random.choice(group, 1))[0]
+            return data.pool.rgb(random.choice(group, 1))[0]
 
         return photo
 
     makes = NoProduct(one_of(kinds), one_of([scenes]) if len(scenes) else None, _SEED)
-    photos, loudness = _run(tagger, _photos(data, np.concatenate(chosen)), heads)
+    photos, loudness = _run(tagger, data.pool.rgb(np.concatenate(chosen)), heads)
     nothing, _ = _run(tagger, makes.make(len(photos)), heads)
     middle, spread = photos.mean(axis=0), photos.std(axis=0) + 1e-6
     seen = (np.concatenate([photos, nothing]) - middle) / spread
@@ -101,7 +101,3 @@ def _run(tagger: Tagger, photos: Picture, heads: Sequence[str]) -> tuple[np.ndar
     outputs = [tagger.run(photos[at : at + _BATCH]) for at in range(0, len(photos), _BATCH)]
     largest = [sum(output.logits[name].max(axis=1) for name in heads) for output in outputs]
     return np.concatenate([output.embedding for output in outputs]), np.concatenate(largest)
-
-
-def _photos(data: TrainingData, positions: np.ndarray) -> Picture:
-    return np.ascontiguousarray(data.pool.take(positions)[..., :3])

@@ -1,7 +1,7 @@
 """From a trained network to a model folder: export, calibrate, set thresholds, judge, describe."""
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -41,24 +41,17 @@ class TestSet:
     alternate: Path | None = None
 
 
-def test_sets(
-    catalogue: "Catalogue", alternate: str | Path | None, extra: Sequence[str | Path]
-) -> dict[str, TestSet]:
-    """What a model of these sources is judged on, by the name that its card gives to it."""
-    sets = {"test": TestSet(catalogue)}
-    if alternate is not None:
-        sets["test, alternate photos"] = TestSet(catalogue, Path(alternate))
-    return sets | {f"test, {Path(path).stem}": TestSet(Path(path)) for path in extra}
-
-
 def finish(
     network: HangtagNetwork,
     recipe: Recipe,
     data: TrainingData,
     *,
-    judged_on: Mapping[str, TestSet],
+    catalogue: "Catalogue",
+    alternate: str | Path | None,
+    extra: Sequence[str | Path],
     folder: Path,
     facts: dict[str, Any],
+    command: str | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write the model folder of a trained network.
@@ -69,9 +62,12 @@ def finish(
         network: Trained.
         recipe: It was trained by.
         data: It was trained on; its validation rows calibrate.
-        judged_on: Whose test photos give the card's numbers, by name.
+        catalogue: It was trained on; the test products' photos give the card's numbers.
+        alternate: As for `hangtag.train`; its photos of the test products are judged, too.
+        extra: As for `hangtag.train`; the test photos of each are judged, too.
         folder: To write. Its name is the model's.
         facts: About the run, for the card.
+        command: What was typed, for the card.
         progress: Told about the judging.
     """
     attributes = [attribute.name for attribute in data.attributes]
@@ -88,6 +84,8 @@ def finish(
         recipe=recipe.model_dump(mode="json"),
         training={
             **facts,
+            **({"command": command} if command is not None else {}),
+            "catalogue": catalogue.source.name,
             "products": count_parts(data.parts[~data.extra]),
             "extra photos": count_parts(data.parts[data.extra]),
             "versions": {package: version(package) for package in ("hangtag", "torch", "timm")},
@@ -99,9 +97,22 @@ def finish(
     fitted = {"calibration": calibrate(tagger, data), "domain": fit_domain(tagger, data)}
     info = info.model_copy(update=fitted)
     write_info(folder, info, "")
-    numbers = {name: _scores(folder, one, progress) for name, one in judged_on.items()}
+    numbers = {
+        name: _scores(folder, one, progress)
+        for name, one in _test_sets(catalogue, alternate, extra).items()
+    }
     info = info.model_copy(update={"numbers": numbers})
     write_info(folder, info, write_card(info))
+
+
+def _test_sets(
+    catalogue: "Catalogue", alternate: str | Path | None, extra: Sequence[str | Path]
+) -> dict[str, TestSet]:
+    """What a model of these sources is judged on, by the name that its card gives to it."""
+    sets = {"test": TestSet(catalogue)}
+    if alternate is not None:
+        sets["test, alternate photos"] = TestSet(catalogue, Path(alternate))
+    return sets | {f"test, {Path(path).stem}": TestSet(Path(path)) for path in extra}
 
 
 def _scores(
@@ -174,4 +185,4 @@ def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[s
 
 def _chunks(data: TrainingData, positions: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(positions), _BATCH):
-        yield np.ascontiguousarray(data.pool.take(positions[start : start + _BATCH])[..., :3])
+        yield data.pool.rgb(positions[start : start + _BATCH])

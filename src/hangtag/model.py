@@ -90,6 +90,12 @@ class ModelInfo(BaseModel):
         """The attributes, as the rest of the library uses them."""
         return [Attribute(one.name, tuple(one.values)) for one in self.attributes]
 
+    @property
+    def commands(self) -> list[str]:
+        """What was typed to train it and the models that it came from, in that order."""
+        own = self.training.get("command")
+        return [*self.training.get("earlier commands", []), *([own] if own else [])]
+
 
 @dataclass(frozen=True)
 class Model:

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
-from hangtag.finishing import finish, test_sets
+from hangtag.finishing import finish
 from hangtag.lesson import Lesson
 from hangtag.model import read_model
 from hangtag.photo_cache import Progress
@@ -129,7 +129,6 @@ def train(
     if lesson.global_rank == 0:
         facts: dict[str, Any] = {
             "name": name or folder.name,
-            "catalogue": catalogue.source.name,
             "from_scratch": from_scratch or not recipe.network.pretrained,
             "minutes": round((time.monotonic() - started) / 60, 1),
             "device": lesson.device.type,
@@ -137,19 +136,17 @@ def train(
         if start is not None:
             before = read_model(start).info
             facts["start"] = before.name
-            facts["earlier commands"] = [
-                *before.training.get("earlier commands", []),
-                *filter(None, [before.training.get("command")]),
-            ]
-        if command is not None:
-            facts["command"] = command
+            facts["earlier commands"] = before.commands
         finish(
             lesson.network,
             recipe,
             data,
-            judged_on=test_sets(catalogue, alternate, extra),
+            catalogue=catalogue,
+            alternate=alternate,
+            extra=extra,
             folder=folder,
             facts=facts,
+            command=command,
             progress=progress,
         )
     return folder

@@ -41,6 +41,10 @@ class PhotoPool:
             photos[of_this] = array[positions[of_this] - self._starts[number]]
         return photos
 
+    def rgb(self, positions: np.ndarray) -> np.ndarray:
+        """Copy photos without their masks, as a model's graph takes them: uint8 (N, h, w, 3)."""
+        return np.ascontiguousarray(self.take(positions)[..., :3])
+
 
 @dataclass(frozen=True)
 class TrainingData:
