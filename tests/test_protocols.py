@@ -46,6 +46,24 @@ def test_each_group_of_types_is_a_task_of_its_own(catalogue, monkeypatch):
     assert [line.ours for line in outcome.lines] == [1, 1, 1, 1]
 
 
+def test_types_of_odd_years_alone_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(protocols, "FREQUENT_TYPES", 2)
+    kinds = [("Hats", 2013), ("Hats", 2015), ("Shirts", 2012), ("Shirts", 2013), ("Shoes", 2013)]
+    rows = [
+        {"articleType": kind, "baseColour": "Red", "year": year, "says": (RED, SHIRT)}
+        for kind, year in kinds
+    ]
+    shop = write_catalogue(tmp_path / "shop", rows)
+    outcome = protocols.temporal(evaluate(ReadingTagger(split="temporal"), shop))
+    found = {
+        line.setting: (line.count, line.ours) for line in outcome.lines if line.metric == "top1"
+    }
+    assert found["frequent types"] == (3, pytest.approx(1 / 3))
+    assert found["frequent types seen in training"] == (1, 1)
+    assert "remaining types seen in training" not in found
+    assert any("1 types" in note and "Hats" in note for note in outcome.notes)
+
+
 def test_temporal_says_when_the_model_has_seen_the_years(catalogue):
     outcome = protocols.temporal(evaluate(ReadingTagger(), catalogue, kind="temporal"))
     assert any("NOT COMPARABLE" in note for note in outcome.notes)

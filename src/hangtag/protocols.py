@@ -9,7 +9,7 @@ import numpy as np
 from hangtag.attributes import ANY_OF, TYPE
 from hangtag.errors import HangtagError
 from hangtag.evaluation import retrieval
-from hangtag.verdict import Evaluation
+from hangtag.verdict import Evaluation, Judged
 
 FREQUENT_TYPES = 20
 """How many article types the temporal protocol calls frequent."""
@@ -32,6 +32,8 @@ _TEMPORAL = {
         "full, multi-task": 0.4897,
     },
 }
+
+_RANKS = {"top1": 1, "top5": 5}
 
 _RETRIEVAL = {
     "masterCategory": 0.700,
@@ -82,7 +84,8 @@ def temporal(evaluation: Evaluation) -> Outcome:
     """Measure article types on odd years: the 20 most frequent types, and the remaining ones.
 
     As published, either group is a task of its own: predictions are restricted to its types.
-    The types are ranked by all labelled products of the catalogue.
+    The types are ranked by all labelled products of the catalogue. Where some of a group's types
+    don't occur in the training years, the group is also measured without them.
 
     Args:
         evaluation: Of the test part of a temporal split.
@@ -102,21 +105,24 @@ def temporal(evaluation: Evaluation) -> Outcome:
         label for label in evaluation.catalogue.labels(TYPE) if label and ANY_OF not in label
     )
     frequent = {value for value, _ in counts.most_common(FREQUENT_TYPES)}
+    learnt = np.array([value not in judged.unknown for value in values])
     lines = []
     for setting in ("frequent", "remaining"):
         columns = np.array([(value in frequent) == (setting == "frequent") for value in values])
-        within = judged.known & ~judged.truths[:, ~columns].any(axis=1)
-        probabilities = judged.probabilities[within][:, columns]
-        truths = judged.truths[within][:, columns]
-        for rank in (1, 5):
-            metric = f"top{rank}"
-            published = _TEMPORAL.get((setting, metric), {})
-            ours = _top(probabilities, truths, rank)
-            lines.append(Line(f"{setting} types", metric, ours, int(within.sum()), published))
+        published = {metric: _TEMPORAL.get((setting, metric), {}) for metric in _RANKS}
+        lines += _task(f"{setting} types", judged, columns, published)
+        if not learnt[columns].all():
+            lines += _task(f"{setting} types seen in training", judged, columns & learnt, {})
     notes = [
         f"The {FREQUENT_TYPES} most frequent article types: {', '.join(sorted(frequent))}.",
         "Predictions are restricted to the types that each line asks for.",
     ]
+    if judged.unknown:
+        notes.append(
+            f"{len(judged.unknown)} types are not among the training products, so the model "
+            f"can't name them: {', '.join(judged.unknown)}. The lines of types seen in training "
+            "leave them out."
+        )
     if evaluation.info.split != "temporal":
         notes.append(
             f"NOT COMPARABLE: this model was trained on a {evaluation.info.split} split, so it has "
@@ -124,6 +130,25 @@ def temporal(evaluation: Evaluation) -> Outcome:
             "hangtag train CATALOGUE --split temporal -o MODEL"
         )
     return Outcome("temporal", evaluation.info.name, TEMPORAL_SOURCE, lines, notes)
+
+
+def _task(
+    setting: str, judged: Judged, columns: np.ndarray, published: dict[str, dict[str, float]]
+) -> list[Line]:
+    """Top-1 and top-5 among some types, of the photos that show one of them."""
+    within = judged.known & ~judged.truths[:, ~columns].any(axis=1)
+    probabilities = judged.probabilities[within][:, columns]
+    truths = judged.truths[within][:, columns]
+    return [
+        Line(
+            setting,
+            metric,
+            _top(probabilities, truths, rank),
+            int(within.sum()),
+            published.get(metric, {}),
+        )
+        for metric, rank in _RANKS.items()
+    ]
 
 
 def retrieve(evaluation: Evaluation) -> Outcome:

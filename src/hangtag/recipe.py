@@ -97,7 +97,8 @@ class Schedule(_Section):
     stages: list[Stage] = [Stage(epochs=6)]
     batch_size: int = Field(64, ge=1)
     averaging: float = Field(0.998, ge=0, lt=1)
-    """Decay of the exponential moving average of the weights; 0 for none."""
+    """Decay of the exponential moving average of the weights, which never reaches back over more
+    than a tenth of the run (`hangtag.moving_average`); 0 for none."""
     patience: int = Field(0, ge=0)
     """Epochs without a better validation loss before training stops; 0 to never stop early."""
     repeat_rare: float = Field(0.0, ge=0, lt=1)

@@ -12,7 +12,6 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
-    EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
     RichProgressBar,
@@ -28,6 +27,7 @@ from hangtag.model import read_model
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind, count_parts
+from hangtag.trainer import make_trainer
 from hangtag.training_data import prepare
 from hangtag.warm_start import start_from
 
@@ -211,29 +211,23 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [best, latest, EpochLine(), LearningRateMonitor("step")]
-    if schedule.averaging:
-        callbacks.append(EMAWeightAveraging(decay=schedule.averaging))
     if schedule.patience:
         callbacks.append(EarlyStopping("val/loss", patience=schedule.patience))
     interactive = sys.stderr.isatty()
     if interactive:
         callbacks.append(RichProgressBar())
     logs = folder / LOGS
-    trainer = Trainer(
+    trainer = make_trainer(
+        schedule,
+        callbacks,
         accelerator="auto",
         devices=_devices(),
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
         strategy="ddp" if "LOCAL_WORLD_SIZE" in os.environ else "auto",
         precision="16-mixed" if torch.cuda.is_available() else "32-true",
-        max_epochs=schedule.epochs,
-        gradient_clip_val=schedule.gradient_clip or None,
-        callbacks=callbacks,
         logger=[CSVLogger(logs, name="", version=""), TensorBoardLogger(logs, name="", version="")],
         enable_progress_bar=interactive,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
         log_every_n_steps=20,
-        use_distributed_sampler=False,
         reload_dataloaders_every_n_epochs=1,
         default_root_dir=folder,
     )

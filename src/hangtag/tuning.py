@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import tomli_w
 from lightning.pytorch import LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback
 
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
@@ -16,6 +16,7 @@ from hangtag.lesson import Lesson
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind
+from hangtag.trainer import make_trainer
 from hangtag.training_data import TrainingData, prepare
 
 if TYPE_CHECKING:
@@ -173,20 +174,13 @@ def train_trial(
     if is_cacheable(recipe):
         lesson.features = cached_features(lesson.network, recipe, data.pool)
     report = _Report(trial, [attribute.name for attribute in data.attributes])
-    callbacks: list[Callback] = [report]
-    if recipe.schedule.averaging:
-        callbacks.append(EMAWeightAveraging(decay=recipe.schedule.averaging))
-    trainer = Trainer(
+    trainer = make_trainer(
+        recipe.schedule,
+        [report],
         devices=1,
-        max_epochs=recipe.schedule.epochs,
-        gradient_clip_val=recipe.schedule.gradient_clip or None,
-        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
     )
     trainer.fit(lesson)
     if trainer.interrupted:

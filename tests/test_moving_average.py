@@ -1,0 +1,39 @@
+"""What training keeps is an average of the last tenth of the run, however short the run is."""
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from hangtag.moving_average import moving_average
+
+
+class Climb(LightningModule):
+    """One weight that grows by one a step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.height = torch.nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch: torch.Tensor, _: int) -> torch.Tensor:
+        return -self.height + 0 * batch.sum()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+@pytest.mark.parametrize(("decay", "lag"), [(0.999, 20), (0.5, 1)])
+def test_average_lags_by_a_tenth_of_the_run_or_less(decay: float, lag: float, tmp_path) -> None:
+    module = Climb()
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        callbacks=[moving_average(decay)],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(module, DataLoader(torch.zeros(200, 1)))
+    assert 200 - module.height.item() == pytest.approx(lag, abs=1.5)
