@@ -99,3 +99,19 @@ def test_a_precision_between_stored_targets_takes_the_stricter() -> None:
     assert calibration.threshold("gender", 0.93) == 0.8
     assert calibration.threshold("gender", 0.999) == NEVER
     assert calibration.threshold("season", 0.9) == NEVER
+
+
+def test_confidences_say_how_often_tags_are_right_though_labels_are_noisy() -> None:
+    rng = np.random.default_rng(1)
+    honest = rng.normal(0, 5, (4000, 5))
+    probabilities = np.exp(honest) / np.exp(honest).sum(1, keepdims=True)
+    truth = (rng.random((4000, 1)) > probabilities.cumsum(1)).sum(1).clip(0, 4)
+    noisy = rng.random(4000) < 0.1
+    truth[noisy] = rng.integers(0, 5, noisy.sum())
+    values = Attribute("gender", ("Boys", "Girls", "Men", "Unisex", "Women"))
+    scales = fit_scales(
+        {"gender": honest}, {"gender": np.eye(5, dtype=bool)[truth]}, [values], Taxonomy()
+    )
+    found = Decoder([values], Taxonomy(), scales)({"gender": honest})["gender"]
+    # The likelihood of the labels alone leaves a gap of 0.08.
+    assert found.max(1).mean() == pytest.approx((found.argmax(1) == truth).mean(), abs=0.045)

@@ -129,7 +129,14 @@ def fit_scales(
     attributes: Sequence[Attribute],
     taxonomy: Taxonomy,
 ) -> dict[str, float]:
-    """Find the scales that make validation labels most likely.
+    """Find the scales that make validation labels most likely, and confidences true.
+
+    What the heads of the taxonomy weigh against each other is found by the likelihood of the
+    labels. That alone would leave confidences a point or two off, because the few labels that are
+    given hardly any probability rule it. So each attribute's scales are then multiplied by what
+    makes its confidences predict best whether the most probable value is right (top-label
+    calibration; Gupta and Ramdas, "Top-label Calibration and Multiclass-to-binary Reductions",
+    2022).
 
     Args:
         logits: float (N, C) by attribute.
@@ -156,17 +163,35 @@ def fit_scales(
         bounds = [(0.05, 10.0)] + [(0.0, 5.0)] * (len(experts) - 1)
         return minimize(loss, start, bounds=bounds, method="L-BFGS-B").x
 
-    decoder = Decoder(attributes, taxonomy, {})
-    joint = decoder.experts(logits) if taxonomy.levels else {}
-    scales = {}
-    if joint:
-        fitted = fit(list(joint.values()), allowed[TYPE])
-        scales = {name: float(scale) for name, scale in zip(joint, fitted, strict=True)}
-    for attribute in attributes:
-        name = attribute.name
+    joint = Decoder(attributes, taxonomy, {}).experts(logits) if taxonomy.levels else {}
+    tasks = [(joint, allowed[TYPE])] if joint else []
+    for name in (attribute.name for attribute in attributes):
         if name not in joint:
-            scales[name] = float(fit([log_softmax(logits[name])], allowed[name])[0])
+            tasks.append(({name: log_softmax(logits[name])}, allowed[name]))
+    scales: dict[str, float] = {}
+    for experts, mask in tasks:
+        fitted = fit(list(experts.values()), mask)
+        evidence = np.tensordot(fitted, np.stack(list(experts.values())), axes=1)
+        fitted = fitted * _fit_confidence(evidence, mask)
+        scales |= dict(zip(experts, fitted.tolist(), strict=True))
     return scales
+
+
+def _fit_confidence(evidence: np.ndarray, mask: np.ndarray) -> float:
+    """What to multiply log-probabilities by, so that confidences say how often they're right."""
+    from scipy.optimize import minimize_scalar
+
+    rows = mask.any(axis=1)
+    if not rows.any():
+        return 1.0
+    evidence, mask = evidence[rows], mask[rows]
+    right = mask[np.arange(len(mask)), evidence.argmax(axis=1)]
+
+    def loss(exponent: float) -> float:
+        confidence = np.clip(softmax(np.exp(exponent) * evidence).max(axis=1), 1e-6, 1 - 1e-6)
+        return -float(np.log(np.where(right, confidence, 1 - confidence)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-0.7, 0.7), method="bounded").x))
 
 
 def fit_thresholds(confidence: np.ndarray, right: np.ndarray) -> dict[float, float]:
