@@ -1,6 +1,7 @@
 """Wrong labels are found, and corrected in a copy with a log."""
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -249,3 +250,28 @@ def test_the_command_writes_table_sheet_and_corrected_catalogue(
     result = CliRunner().invoke(app, ["audit", str(drawn_catalogue), *reviewed])
     assert result.exit_code == 0, result.output
     assert read_catalogue(tmp_path / "second").labels("gender")[0] == "Unisex"
+
+
+def test_seasons_are_counted_but_not_suggested(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    (folder / "images").mkdir(parents=True)
+    lines = ["id,photo,articleType,season"]
+    for number in range(40):
+        garment, season = [("Shirts", "Summer"), ("Heels", "Winter")][number % 2]
+        draw_garment(garment, ["Red", "Blue"][number // 2 % 2], seed=number).save(
+            folder / "images" / f"{number}.png"
+        )
+        wrong = number == 6
+        lines.append(
+            f"{number},images/{number}.png,{'Heels' if wrong else garment},"
+            f"{'Winter' if wrong else season}"
+        )
+    (folder / "styles.csv").write_text("\n".join(lines), encoding="utf-8")
+    catalogue = read_catalogue(folder)
+    found = audit(catalogue)
+    assert {(one.row, one.attribute) for one in found.findings} == {(6, "articleType")}
+    assert any("season: 1 " in line and "not listed" in line for line in found.left_out)
+    everything = {(one.row, one.attribute) for one in audit(catalogue, least=0).findings}
+    assert (6, "season") in everything
+    run = CliRunner().invoke(app, ["audit", str(folder), "--json"])
+    assert [one["id"] for one in json.loads(run.stdout)["findings"]] == ["6"]

@@ -19,6 +19,9 @@ PRODUCT_ATTRIBUTES = (
 )
 """The attributes of the public dataset, in the order of its columns."""
 
+NOT_SHOWN = frozenset({"season"})
+"""Attributes that a photo doesn't show: a season is that of the collection it was sold in."""
+
 TYPE = "articleType"
 """The finest level of the taxonomy."""
 

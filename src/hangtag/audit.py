@@ -8,6 +8,7 @@ which of its suspicions come first: a name that agrees with the label and not wi
 that the photo is unusual, or another product's, sooner than that the label is wrong.
 """
 
+import json
 import math
 import os
 import re
@@ -15,13 +16,13 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from hangtag import consistency
-from hangtag.attributes import ANY_OF, vocabulary
+from hangtag.attributes import ANY_OF, NOT_SHOWN, vocabulary
 from hangtag.consistency import Contradiction
 from hangtag.copies import CopyGroups, copy_groups
 from hangtag.errors import HangtagError, require
@@ -38,6 +39,10 @@ Kind = Literal["model", "taxonomy", "copies", "children", "reviewed"]
 FOLDS = 5
 """Parts of the catalogue; each is judged by a classifier that learnt from the others."""
 
+LISTED = 0.5
+"""Findings with a lower score are more likely right as they are."""
+
+_NOT_SHOWN_RIGHT = 0.1  # of the surest suggestions of a season, by eye (docs/auditing.md)
 _BATCH = 64
 _COMPONENTS = 192  # most principal components of the embedding that the classifier sees
 _ROWS_A_COMPONENT = 30  # fewer rows a component, and it learns wrong labels by heart
@@ -73,12 +78,17 @@ class Audit:
     findings: list[Finding]
     left_out: list[str]
 
+    def to_json(self) -> str:
+        """The same for machines."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
 
 def audit(
     catalogue: "Catalogue",
     *,
     model: str = "default",
     attributes: Sequence[str] | None = None,
+    least: float = LISTED,
     progress: Progress | None = None,
 ) -> Audit:
     """Look for wrong labels.
@@ -88,6 +98,7 @@ def audit(
         model: Name or folder of the model whose embedding is used. One that was trained on this
             very catalogue has seen its wrong labels, and finds fewer of them.
         attributes: Which to judge; all by default.
+        least: Findings with a lower score, 0 to 1, are counted and not listed.
         progress: Told about the search for copies, the photos, and the attributes.
 
     Raises:
@@ -114,10 +125,16 @@ def audit(
     tell("judging labels", len(chosen), len(chosen))
     place = {name: number for number, name in enumerate(chosen)}
     rows = catalogue.table.select("id", "photo").rows()
+    asked = [(kind, one) for kind, one in found if one.attribute in place]
+    unsure = Counter(one.attribute for _, one in asked if one.score < least)
+    left_out += [
+        f"{name}: {count:,} with a score below {least:g}, not listed"
+        for name, count in unsure.items()
+    ]
     findings = [
         Finding(id=rows[one.row][0], photo=rows[one.row][1] or "", kind=kind, **vars(one))
-        for kind, one in found
-        if one.attribute in place
+        for kind, one in asked
+        if one.score >= least
     ]
     findings.sort(key=lambda one: (place[one.attribute], -one.score, one.row))
     return Audit(findings, left_out)
@@ -391,7 +408,11 @@ def _as_contradiction(one: Suspicious, attribute: str) -> Contradiction:
         reason += f"; “{said.word}” in its name says so too"
     elif said.belief <= 1 - _TELLING:
         reason += f"; but “{said.word}” in its name speaks for {one.given}"
-    return Contradiction(one.row, attribute, one.given, one.suggested, one.score, reason)
+    score = one.score
+    if attribute in NOT_SHOWN:
+        score *= _NOT_SHOWN_RIGHT
+        reason += f"; but no photo shows its {attribute}"
+    return Contradiction(one.row, attribute, one.given, one.suggested, score, reason)
 
 
 def _rules(catalogue: "Catalogue", copies: CopyGroups) -> Iterable[tuple[Kind, Contradiction]]:

@@ -108,8 +108,13 @@ def audit(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the suspicions: a CSV file.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the suspicions as JSON.")] = False,
     contact_sheet: Annotated[
         Path | None, typer.Option(help="Write the surest with their photos: an HTML file.")
+    ] = None,
+    least: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Score below which suspicions are counted, not listed."),
     ] = None,
     apply: Annotated[
         Path | None,
@@ -134,8 +139,8 @@ def audit(
     from hangtag.catalogue import read_catalogue
     from hangtag.progress import step_progress
 
-    if output is None and contact_sheet is None and apply is None:
-        raise typer.BadParameter("give --output FILE.csv, --contact-sheet or --apply")
+    if output is None and contact_sheet is None and apply is None and not as_json:
+        raise typer.BadParameter("give --output FILE.csv, --contact-sheet, --apply or --json")
     if reviewed is not None and apply is None:
         raise typer.BadParameter("--reviewed needs --apply FOLDER")
     products = read_catalogue(catalogue, photo_column=photo_column)
@@ -143,10 +148,11 @@ def audit(
         products = products.with_columns_from(columns)
     run = require("report", "hangtag.reports.audit_run")
     with step_progress() as tell:
-        lines = run.run(
+        found, lines = run.run(
             products,
             model=model,
             attributes=attributes,
+            least=least,
             output=output,
             contact_sheet=contact_sheet,
             apply=apply,
@@ -154,5 +160,7 @@ def audit(
             reviewed=reviewed,
             progress=tell,
         )
+    if as_json:
+        typer.echo(found.to_json())
     for line in lines:
-        typer.echo(line)
+        typer.echo(line, err=as_json)

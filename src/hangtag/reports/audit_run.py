@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hangtag.audit import Audit, audit
+from hangtag.audit import LISTED, Audit, audit
 from hangtag.corrections import (
     SURE,
     corrected,
@@ -25,19 +25,21 @@ def run(
     *,
     model: str = "default",
     attributes: Sequence[str] | None = None,
+    least: float | None = None,
     output: Path | None = None,
     contact_sheet: Path | None = None,
     apply: Path | None = None,
     sure: float | None = None,
     reviewed: Path | None = None,
     progress: Progress | None = None,
-) -> list[str]:
+) -> tuple[Audit, list[str]]:
     """Audit a catalogue and write what is asked for.
 
     Args:
         catalogue: Whose labels.
         model: As for `hangtag.audit.audit`.
         attributes: As for `hangtag.audit.audit`.
+        least: As for `hangtag.audit.audit`; default: `hangtag.audit.LISTED`.
         output: Table of the findings, CSV.
         contact_sheet: The surest findings with photos, HTML.
         apply: New folder for a corrected catalogue; with ``reviewed``, every suggestion in that
@@ -47,7 +49,7 @@ def run(
         progress: As for `hangtag.audit.audit`.
 
     Returns:
-        Lines that say what was done.
+        What was found, and lines that say what was done.
 
     Raises:
         HangtagError: As for `hangtag.audit.audit`; a file that can't be read or written.
@@ -59,7 +61,13 @@ def run(
     if apply is not None and apply.exists() and (apply.is_file() or any(apply.iterdir())):
         raise HangtagError(f"{apply}: is there already; give a new folder")
     if reviewed is None:
-        found = audit(catalogue, model=model, attributes=attributes, progress=progress)
+        found = audit(
+            catalogue,
+            model=model,
+            attributes=attributes,
+            least=LISTED if least is None else least,
+            progress=progress,
+        )
     else:
         found = Audit(read_findings(reviewed, catalogue), [])
     lines = [f"{len(found.findings):,} suspicious labels", *found.left_out]
@@ -73,4 +81,4 @@ def run(
         better, changes = corrected(catalogue, found.findings, sure=SURE if sure is None else sure)
         write_corrected(better, changes, apply)
         lines.append(f"{apply}: the catalogue with {len(changes):,} labels corrected")
-    return lines
+    return found, lines
