@@ -200,7 +200,8 @@ def test_a_recipe_for_attributes_that_are_not_there_is_refused(
 
 
 def test_without_hub_and_file_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # The variable HF_HUB_OFFLINE is read when the package is imported, which has happened.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsError, match="--from-scratch"):
         create_backbone("resnet18", pretrained=True)
     assert create_backbone("resnet18", pretrained=False) is not None

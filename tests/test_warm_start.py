@@ -32,7 +32,7 @@ def test_heads_are_copied_value_by_value(tiny_model: Path, tiny_recipe: Recipe) 
     mixed = Attribute("gender", (*reversed(known.values[1:]), "Aliens"))
     network = _network(tiny_recipe, [mixed, Attribute("neckline", ("V", "round"))])
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    assert start_from(tiny_model, network, [mixed]) == ["gender"]
+    assert start_from(read_model(tiny_model), network, [mixed]) == ["gender"]
 
     theirs, mine = _weights(tiny_model), network.state_dict()
     for value in known.values[1:]:
@@ -51,7 +51,7 @@ def test_heads_are_copied_value_by_value(tiny_model: Path, tiny_recipe: Recipe) 
 def test_a_head_of_another_shape_starts_anew(tiny_model: Path, tiny_recipe: Recipe) -> None:
     attributes = read_model(tiny_model).info.vocabularies()
     network = _network(tiny_recipe, attributes, head_hidden={"season": 16})
-    taken = start_from(tiny_model, network, attributes)
+    taken = start_from(read_model(tiny_model), network, attributes)
     assert set(taken) == {one.name for one in attributes} - {"season"}
 
 
@@ -62,7 +62,7 @@ def test_another_network_is_refused_in_one_line(
     attributes = read_model(tiny_model).info.vocabularies()
     network = _network(tiny_recipe, attributes, **change)
     with pytest.raises(WeightsError, match="another network than the recipe's") as caught:
-        start_from(tiny_model, network, attributes)
+        start_from(read_model(tiny_model), network, attributes)
     assert "\n" not in str(caught.value)
 
 

@@ -97,6 +97,7 @@ def train(
         raise HangtagError(
             f"{folder}: holds an unfinished or finished run; go on with --resume or take another -o"
         )
+    started_from = read_model(start) if start is not None else None
     started = time.monotonic()
     seed_everything(recipe.seed, verbose=False)
     data = prepare(
@@ -116,13 +117,13 @@ def train(
         recipe,
         data,
         weights=Path(weights) if weights else None,
-        scratch=from_scratch or start is not None,
+        scratch=from_scratch or started_from is not None,
     )
-    if start is not None:
-        start_from(start, lesson.network, [*data.attributes, *data.auxiliary])
+    if started_from is not None:
+        start_from(started_from, lesson.network, [*data.attributes, *data.auxiliary])
         if recipe.network.frozen:
             lesson.network.freeze_features()
-    if is_cacheable(recipe, started=start is not None):
+    if is_cacheable(recipe, started=started_from is not None):
         lesson.features = cached_features(lesson.network, recipe, data.pool, progress)
     best = _fit(lesson, folder, checkpoint)
     lesson.load_state_dict(_read_checkpoint(best)["state_dict"])
@@ -133,10 +134,9 @@ def train(
             "minutes": round((time.monotonic() - started) / 60, 1),
             "device": lesson.device.type,
         }
-        if start is not None:
-            before = read_model(start).info
-            facts["start"] = before.name
-            facts["earlier commands"] = before.commands
+        if started_from is not None:
+            facts["start"] = started_from.info.name
+            facts["earlier commands"] = started_from.info.commands
         finish(
             lesson.network,
             recipe,

@@ -1,27 +1,24 @@
 """Going on from a trained model: its weights become the start of another training."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from hangtag.attributes import Attribute
-from hangtag.model import read_model
+from hangtag.model import Model
 from hangtag.network import HangtagNetwork
 from hangtag.weights import WeightsError, read_state
 
 
-def start_from(
-    model: str | Path, network: HangtagNetwork, attributes: Sequence[Attribute]
-) -> list[str]:
+def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attribute]) -> list[str]:
     """Copy a model's weights into a network, value by value where vocabularies differ.
 
     The last layer of a head keeps what the model knows of each value that both vocabularies
     have; other values, and attributes that the model doesn't tag, start as they are.
 
     Args:
-        model: Name or folder of a model.
+        start: A trained model.
         network: To change. Its backbone, colour branch and neck must be shaped like the model's.
         attributes: The network's own.
 
@@ -29,10 +26,8 @@ def start_from(
         The attributes whose heads were taken over, in part or in whole.
 
     Raises:
-        HangtagError: No such model.
         WeightsError: The model is another network.
     """
-    start = read_model(model)
     known = {attribute.name: attribute for attribute in start.info.vocabularies()}
     state = read_state(start.weights_path)
     own = network.state_dict()
@@ -42,8 +37,8 @@ def start_from(
             key not in state or state[key].squeeze().shape != own[key].squeeze().shape
         ):
             raise WeightsError(
-                f"{model}: is another network than the recipe's (first difference: {key}); "
-                "start from a model of the same backbone, colour branch and neck"
+                f"{start.info.name}: is another network than the recipe's (first difference: "
+                f"{key}); start from a model of the same backbone, colour branch and neck"
             )
     taken = []
     for key, tensor in own.items():
@@ -67,12 +62,13 @@ def _take_head(
     here = torch.tensor([attribute.index[value] for value in both], dtype=torch.long)
     there = torch.tensor([known.index[value] for value in both], dtype=torch.long)
     last = max(mine)[: max(mine).rindex(".")]
-    if any(
-        mine[key].shape != theirs[key].shape
-        if not key.startswith(last)
-        else mine[key].shape[1:] != theirs[key].shape[1:]
-        for key in mine
-    ):
+
+    def fits(key: str) -> bool:
+        # Of the last layer only the values are another number.
+        first = 1 if key.startswith(last) else 0
+        return mine[key].shape[first:] == theirs[key].shape[first:]
+
+    if not all(map(fits, mine)):
         return False
     for key, tensor in mine.items():
         if key.startswith(last):
