@@ -62,9 +62,9 @@ def main() -> None:
     found = evaluate(options.model, options.catalogue)
     dice = np.random.default_rng(SEED)
     for name, judged in found.judged.items():
-        errors = dice.permutation(np.flatnonzero(judged.known & ~judged.right))[:COUNT].tolist()
         if name == COLOUR_GROUP:
             continue
+        errors = dice.permutation(np.flatnonzero(judged.known & ~judged.right))[:COUNT].tolist()
         for start in range(0, len(errors), ACROSS * DOWN):
             some = errors[start : start + ACROSS * DOWN]
             file = options.output / f"{name}-{start + 1}.png"

@@ -275,3 +275,8 @@ def test_seasons_are_counted_but_not_suggested(tmp_path: Path) -> None:
     assert (6, "season") in everything
     run = CliRunner().invoke(app, ["audit", str(folder), "--json"])
     assert [one["id"] for one in json.loads(run.stdout)["findings"]] == ["6"]
+    better = tmp_path / "better"
+    run = CliRunner().invoke(app, ["audit", str(folder), "--apply", str(better), "--sure", "0.05"])
+    assert run.exit_code == 0, run.output
+    with (better / "changes.csv").open(newline="", encoding="utf-8") as file:
+        assert {one["attribute"] for one in csv.DictReader(file)} == {"articleType", "season"}

@@ -39,7 +39,8 @@ def run(
         catalogue: Whose labels.
         model: As for `hangtag.audit.audit`.
         attributes: As for `hangtag.audit.audit`.
-        least: As for `hangtag.audit.audit`; default: `hangtag.audit.LISTED`.
+        least: As for `hangtag.audit.audit`; default: `hangtag.audit.LISTED`, or ``sure`` if that is
+            lower.
         output: Table of the findings, CSV.
         contact_sheet: The surest findings with photos, HTML.
         apply: New folder for a corrected catalogue; with ``reviewed``, every suggestion in that
@@ -60,12 +61,13 @@ def run(
             raise HangtagError(f"{path}: there is no folder {path.parent}; make it first")
     if apply is not None and apply.exists() and (apply.is_file() or any(apply.iterdir())):
         raise HangtagError(f"{apply}: is there already; give a new folder")
+    sure = SURE if sure is None else sure
     if reviewed is None:
         found = audit(
             catalogue,
             model=model,
             attributes=attributes,
-            least=LISTED if least is None else least,
+            least=min(LISTED, sure) if least is None else least,
             progress=progress,
         )
     else:
@@ -78,7 +80,7 @@ def run(
         contact_sheet.write_text(sheet_of(found, catalogue), encoding="utf-8")
         lines.append(f"{contact_sheet}: the surest with their photos")
     if apply is not None:
-        better, changes = corrected(catalogue, found.findings, sure=SURE if sure is None else sure)
+        better, changes = corrected(catalogue, found.findings, sure=sure)
         write_corrected(better, changes, apply)
         lines.append(f"{apply}: the catalogue with {len(changes):,} labels corrected")
     return found, lines
