@@ -56,3 +56,19 @@ def test_focal_loss_looks_away_from_easy_photos() -> None:
 def test_balanced_weights_are_inverse_to_the_frequency() -> None:
     weights = balanced_class_weights(_allowed([0], [0], [0], [1], [0, 1], []))
     assert torch.allclose(weights, torch.tensor([4 / (2 * 3), 4 / (2 * 1), 1.0]))
+
+
+def test_teachers_share_the_loss_with_the_labels() -> None:
+    logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
+    labels = _allowed([0], [1], [0, 2])
+    soft = torch.tensor([[0.2, 0.8, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    log_probabilities = torch.log_softmax(logits, 1)
+    expected = (
+        0.7 * -log_probabilities[0, 0]
+        + 0.3 * -(0.2 * log_probabilities[0, 0] + 0.8 * log_probabilities[0, 1])
+        - log_probabilities[1, 1]
+        # Of the last one the teachers say nothing, so its label counts in full.
+        - torch.logsumexp(log_probabilities[2, [0, 2]], 0)
+    ) / 3
+    found = partial_cross_entropy(logits, labels, soft=soft.half(), soft_weight=0.3)
+    assert torch.isclose(found, expected, atol=1e-3)

@@ -35,6 +35,7 @@ def average(
     *,
     alternate: str | Path | None = None,
     extra: Sequence[str | Path] = (),
+    details: str | Path | None = None,
     name: str | None = None,
     command: str | None = None,
     progress: Progress | None = None,
@@ -49,6 +50,7 @@ def average(
         output: Folder to write.
         alternate: As for `hangtag.train`.
         extra: As for `hangtag.train`.
+        details: As for `hangtag.train`; needed where the models tag details.
         name: The model's name; by default that of the output folder.
         command: What was typed, for the model card.
         progress: Told about reading and judging.
@@ -72,6 +74,8 @@ def average(
     recipe = Recipe.model_validate(first.info.recipe)
     if isinstance(catalogue, str | Path):
         catalogue = read_catalogue(catalogue)
+    if details is not None:
+        catalogue = catalogue.with_columns_from(details)
     data = prepare(
         catalogue,
         # What only teaches the backbone isn't needed any more.

@@ -51,6 +51,13 @@ def tag(
     attributes: Annotated[
         list[str] | None, typer.Option("--attribute", "-a", help="Only this one; may be repeated.")
     ] = None,
+    details: Annotated[
+        bool,
+        typer.Option(
+            "--details",
+            help="Tag also a neck, a sleeve length, …, of the article types that have it.",
+        ),
+    ] = False,
     precision: Annotated[
         float, typer.Option(min=0, max=1, help="Share of accepted tags that must be right.")
     ] = 0.95,
@@ -74,6 +81,7 @@ def tag(
     options: dict[str, Any] = {
         "precision": precision,
         "attributes": attributes,
+        "details": details,
         "alternatives": alternatives,
         "flip": flip,
     }

@@ -77,6 +77,7 @@ def finish(
     info = ModelInfo(
         name=str(facts.get("name", folder.name)),
         attributes=[Vocabulary(name=one.name, values=list(one.values)) for one in data.attributes],
+        details=data.details,
         input_size=recipe.input_size,
         taxonomy=dict(data.taxonomy.parents),
         translations=recipe.translations,
@@ -93,7 +94,7 @@ def finish(
         },
     )
     write_info(folder, info, "")
-    tagger = Tagger(folder)
+    tagger = Tagger(folder, details=True)
     fitted = {"calibration": calibrate(tagger, data), "domain": fit_domain(tagger, data)}
     info = info.model_copy(update=fitted)
     write_info(folder, info, "")
@@ -119,7 +120,8 @@ def _scores(
     folder: Path, photos: TestSet, progress: Progress | None
 ) -> dict[str, dict[str, float]]:
     """Scores by attribute on the test part of a catalogue, and how often all are right."""
-    result = evaluate(folder, photos.catalogue, photos=photos.alternate, progress=progress)
+    tagger = Tagger(folder, details=True)
+    result = evaluate(tagger, photos.catalogue, photos=photos.alternate, progress=progress)
     numbers = {
         name: {"photos": float(judged.known.sum())}
         | evaluation.scores(judged.probabilities, judged.truths)

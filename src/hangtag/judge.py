@@ -1,16 +1,10 @@
 """Run a model over a catalogue and hold its predictions against the labels."""
 
-import io
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from PIL import Image
 
 from hangtag import evaluation
 from hangtag.attributes import ANY_OF, COLOUR_GROUPS, TYPE, Attribute, colour_group
@@ -19,6 +13,7 @@ from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
 from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
+from hangtag.prediction import predict
 from hangtag.recipe import Recipe
 from hangtag.split import PARTS, Kind, assign
 from hangtag.tagger import Tagger
@@ -32,8 +27,6 @@ SPLITS = (*PARTS, "all")
 
 COLOUR = "baseColour"
 """The attribute whose values have groups."""
-
-_BATCH = 64
 
 
 def evaluate(
@@ -81,7 +74,7 @@ def evaluate(
             f"{catalogue.source}: no photos in the {split} part of {len(catalogue):,} products; "
             "try --split all"
         )
-    said = _predict(tagger, reader, wanted, progress)
+    said = predict(tagger, reader, wanted, progress)
     if not said.rows:
         photo, message = said.unreadable[0]
         raise HangtagError(f"{catalogue.source}: no photo can be read, e.g. {photo}: {message}")
@@ -138,81 +131,6 @@ def labels_for(info: "ModelInfo", catalogue: Catalogue) -> Labels:
                 for label in labels[attribute.name]
             ]
     return labels
-
-
-Input = tuple[np.ndarray, tuple[int, int]]
-
-
-@dataclass
-class _Said:
-    """What the model said of the photos that could be read, and why the others couldn't."""
-
-    rows: list[int] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)
-    known_product: list[bool] = field(default_factory=list)
-    values: dict[str, np.ndarray] = field(default_factory=dict)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-
-
-def _predict(
-    tagger: Tagger, reader: PhotoReader, wanted: list[int], progress: Progress | None
-) -> _Said:
-    said = _Said()
-    batches: dict[str, list[np.ndarray]] = {one.name: [] for one in tagger.attributes}
-
-    def decode(row: int) -> Input:
-        data = reader.read(row)
-        pixels = tagger.prepare(data)
-        with Image.open(io.BytesIO(data)) as header:
-            return pixels, header.size
-
-    done = 0
-    for batch in _decoded(decode, wanted):
-        inputs = []
-        for row, future in batch:
-            try:
-                pixels, size = future.result()
-            except HangtagError as error:
-                # The reader got bytes, so it called each of them just "photo".
-                message = str(error).removeprefix("photo: ")
-                said.unreadable.append((reader.name(row), message))
-                continue
-            inputs.append(pixels)
-            said.rows.append(row)
-            said.sizes.append(size)
-        if inputs:
-            found = tagger.probabilities(np.stack(inputs))
-            for name, collected in batches.items():
-                collected.append(found.values[name])
-            said.known_product += _known_products(tagger, found.in_domain, len(inputs))
-        done += len(batch)
-        if progress:
-            progress("tagging photos", done, len(wanted))
-    said.values = {name: np.concatenate(parts) for name, parts in batches.items() if parts}
-    return said
-
-
-def _known_products(tagger: Tagger, in_domain: np.ndarray, count: int) -> list[bool]:
-    if tagger.info.domain is None:
-        return [True] * count
-    return (in_domain >= tagger.info.domain.threshold).tolist()
-
-
-def _decoded(
-    decode: Callable[[int], Input], wanted: list[int]
-) -> Iterator[list[tuple[int, Future[Input]]]]:
-    """Batches of photos; the next one is decoded while the network looks at this one."""
-    source = iter(wanted)
-    with ThreadPoolExecutor() as pool:
-
-        def start() -> list[tuple[int, Future[Input]]]:
-            return [(row, pool.submit(decode, row)) for row in islice(source, _BATCH)]
-
-        batch = start()
-        while batch:
-            following = start()
-            yield batch
-            batch = following
 
 
 def _hold_against(

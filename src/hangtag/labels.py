@@ -43,7 +43,7 @@ def _translated(word: str | None, values: Mapping[str, list[str]]) -> str | None
 
 def recipe_sources(recipe: Recipe) -> list[str]:
     """The catalogue columns that a recipe's attributes are made from."""
-    names = dict.fromkeys(recipe.attributes + recipe.auxiliary)
+    names = dict.fromkeys([*recipe.attributes, *recipe.details, *recipe.auxiliary])
     for combination in recipe.combine:
         names |= dict.fromkeys(combination.attributes)
     made = {combination.name for combination in recipe.combine}

@@ -13,7 +13,7 @@ from hangtag.augmentation import Augmenter
 from hangtag.losses import balanced_class_weights, partial_cross_entropy
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Recipe, Stage
-from hangtag.training_data import PhotoPool, TrainingBatches, TrainingData
+from hangtag.training_data import SOFT, PhotoPool, TrainingBatches, TrainingData
 
 _VALIDATION_BATCH = 256
 _BACKGROUNDS = 1500
@@ -108,11 +108,11 @@ class Lesson(LightningModule):
             self._add(f"loss/{name}", loss * mask.sum())
 
     def on_validation_epoch_end(self) -> None:
-        """Log the accuracy of each attribute, and the mean loss of those that will be tagged."""
+        """Log the accuracy of each attribute, and the mean loss of those that are always tagged."""
         sums = {name: self.all_gather(total).sum() for name, total in self._sums.items()}  # type: ignore[union-attr]
         self._sums = {}
         total = torch.zeros((), device=self.device)
-        tagged = {attribute.name for attribute in self.data.attributes}
+        tagged = {attribute.name for attribute in self.data.attributes} - self.data.details.keys()
         for key, count in sums.items():
             kind, _, name = key.partition("/")
             if kind != "count" or not count:
@@ -182,6 +182,8 @@ class Lesson(LightningModule):
                 label_smoothing=recipe.label_smoothing,
                 class_weights=getattr(self, f"weight_{name}", None),
                 focal_gamma=recipe.focal_gamma if recipe.kind == "focal" else 0.0,
+                soft=batch.get(SOFT + name),
+                soft_weight=recipe.teacher_weight,
             )
             losses[name] = loss * recipe.attribute_weights.get(name, 1.0)
         return losses

@@ -14,6 +14,8 @@ def partial_cross_entropy(
     label_smoothing: float = 0.0,
     class_weights: Tensor | None = None,
     focal_gamma: float = 0.0,
+    soft: Tensor | None = None,
+    soft_weight: float = 0.0,
 ) -> Tensor:
     """Negative log of the probability that the allowed values have together.
 
@@ -26,6 +28,11 @@ def partial_cross_entropy(
         label_smoothing: Weight of the uniform distribution mixed into labels of one value.
         class_weights: float (C,) or None; a row weighs the mean weight of its allowed values.
         focal_gamma: Exponent of the focal factor (1−p)^gamma (Lin et al., 2017); 0 for none.
+
+        soft: float (N, C) or None: what teachers say, each row summing to 1, or to 0 where they
+            say nothing and the label alone counts.
+        soft_weight: Share of the teachers' word in the loss (Hinton et al., "Distilling the
+            Knowledge in a Neural Network", 2015); the label has the rest.
 
     Returns:
         Scalar: the weighted mean over the rows with a label, 0 when there are none.
@@ -41,6 +48,10 @@ def partial_cross_entropy(
         uniform = -log_probabilities.mean(1)
         smoothing = label_smoothing * (count == 1)
         loss = (1 - smoothing) * loss + smoothing * uniform
+    if soft is not None:
+        soft = soft.float()
+        loss = (1 - soft_weight * soft.sum(1)) * loss
+        loss = loss - soft_weight * (soft * log_probabilities).sum(1)
     weight = labelled.float()
     if class_weights is not None:
         weight = weight * (allowed.float() @ class_weights) / count.clamp(min=1)

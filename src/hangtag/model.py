@@ -58,6 +58,8 @@ class ModelInfo(BaseModel):
         format_version: Of this file.
         name: Of the model.
         attributes: What it tags.
+        details: Those of them that only some article types have, and these types. They are tagged
+            only when they are asked for.
         input_size: Height and width of its input in pixels.
         taxonomy: See `hangtag.attributes.Taxonomy`.
         calibration: See `hangtag.calibration.Calibration`.
@@ -75,6 +77,7 @@ class ModelInfo(BaseModel):
     format_version: int = MODEL_VERSION
     name: str
     attributes: list[Vocabulary]
+    details: dict[str, list[str]] = {}
     input_size: tuple[int, int]
     taxonomy: dict[str, dict[str, dict[str, str]]] = {}
     calibration: Calibration = Calibration()

@@ -68,6 +68,8 @@ class Loss(_Section):
     class_weights: Literal["none", "balanced"] = "none"
     logit_adjustment: float = Field(0.0, ge=0)
     """Strength of the log-prior added to the logits in training (Menon et al., 2021)."""
+    teacher_weight: float = Field(0.5, ge=0, le=1)
+    """Share of the teachers' word in the loss, where there are teachers (`--teacher`)."""
     attribute_weights: dict[str, float] = {}
     """Weight of an attribute's loss where it isn't 1."""
 
@@ -191,8 +193,12 @@ class Recipe(_Section):
     name: str = "unnamed"
     description: str = ""
     attributes: list[str] = Field(list(PRODUCT_ATTRIBUTES), min_length=1)
+    details: list[str] = []
+    """Finer attributes that only some article types have, such as a neck. The model tags them when
+    it's asked to. Those that a catalogue doesn't have are left out."""
     auxiliary: list[str] = []
-    """Attributes that teach the backbone and are left out of the model."""
+    """Attributes that teach the backbone and are left out of the model. Those that a catalogue
+    doesn't have are left out."""
     input_size: tuple[int, int] = (112, 84)
     """Height and width in pixels."""
     seed: int = 1
@@ -211,6 +217,19 @@ class Recipe(_Section):
         if not all(16 <= side <= 1024 for side in self.input_size):
             raise ValueError("input_size: each side must be 16 to 1024 pixels")
         return self
+
+    def learning(self, attributes: list[str]) -> "Recipe":
+        """The same recipe for other attributes, without the rules for those it no longer has."""
+        return self.model_copy(
+            update={
+                "attributes": attributes,
+                "details": [name for name in self.details if name not in attributes],
+                "auxiliary": [name for name in self.auxiliary if name not in attributes],
+                "groups": [one for one in self.groups if one.attribute in attributes],
+                "rare": [one for one in self.rare if one.attribute in attributes],
+                "combine": [one for one in self.combine if one.name in attributes],
+            }
+        )
 
 
 def recipe_names() -> list[str]:

@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 import onnxruntime
 
-from hangtag.attributes import Attribute
+from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Decoder
 from hangtag.errors import HangtagError
 from hangtag.model import (
@@ -76,7 +76,9 @@ class Tagger:
     Args:
         model: Name of a model that ships, or a model folder.
         precision: What share of the accepted tags shall be right, 0.8 to 0.995.
-        attributes: Which to tag; all that the model knows by default.
+        attributes: Which to tag; by default all that every product has.
+        details: Tag also those that only some article types have, such as a neck, where the photo
+            shows one of these types.
         alternatives: How many further values to give for each tag.
         flip: Look at each photo and at its mirror image, and take the mean: a little more often
             right, for twice the network's time.
@@ -98,6 +100,7 @@ class Tagger:
         *,
         precision: float = 0.95,
         attributes: Sequence[str] | None = None,
+        details: bool = False,
         alternatives: int = 3,
         flip: bool = False,
         threads: int | None = None,
@@ -112,11 +115,14 @@ class Tagger:
                 raise HangtagError(
                     f"{self.info.name}: no attribute {name!r}; there are: {', '.join(known)}"
                 )
+        if attributes is None:
+            attributes = [name for name in known if details or name not in self.info.details]
         self.attributes: list[Attribute] = [
-            attribute
-            for attribute in vocabularies
-            if attributes is None or attribute.name in attributes
+            attribute for attribute in vocabularies if attribute.name in attributes
         ]
+        self._vocabulary = {attribute.name: attribute for attribute in vocabularies}
+        known = [name for name in known if name in attributes or name not in self.info.details]
+        vocabularies = [attribute for attribute in vocabularies if attribute.name in known]
         self.alternatives = alternatives
         self.flip = flip
         self._thresholds = {
@@ -200,6 +206,7 @@ class Tagger:
         for attribute in self.attributes:
             values = probabilities.values[attribute.name]
             ranked[attribute.name] = np.argsort(-values, axis=1)[:, : self.alternatives + 1]
+        applies = self._applicable(probabilities)
         return [
             PhotoTags(
                 photo=name,
@@ -211,12 +218,22 @@ class Tagger:
                         known[row] is not False,
                     )
                     for attribute in self.attributes
+                    if attribute.name not in applies or applies[attribute.name][row]
                 },
                 model=self.info.name,
                 known_product=known[row],
             )
             for row, name in enumerate(names)
         ]
+
+    def _applicable(self, probabilities: Probabilities) -> dict[str, np.ndarray]:
+        """Which photos show a type that has a detail: bool (N,) by the details that are tagged."""
+        details = [one.name for one in self.attributes if one.name in self.info.details]
+        if not details:
+            return {}
+        types = self._vocabulary[TYPE].values
+        chosen = probabilities.values[TYPE].argmax(axis=1)
+        return {name: np.isin(types, self.info.details[name])[chosen] for name in details}
 
     def failed(self, name: str, error: HangtagError) -> PhotoTags:
         """The result of a photo that couldn't be read."""
@@ -239,7 +256,7 @@ class Tagger:
         features, logits = self._session.run(
             [FEATURES, LOGITS + attribute], {INPUT: photo[np.newaxis]}
         )
-        index = {one.name: one for one in self.info.vocabularies()}[attribute].index
+        index = self._vocabulary[attribute].index
         row = index[value] if value is not None else int(logits[0].argmax())
         weights = self._head_weights.get(f"heads.{attribute}.weight")
         if weights is not None and weights.shape[1] >= features.shape[1]:

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from hangtag.model import read_model
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind, count_parts
+from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
 from hangtag.training_data import prepare
 from hangtag.warm_start import start_from
@@ -47,10 +49,12 @@ def train(
     alternate: str | Path | None = None,
     extra: Sequence[str | Path] = (),
     details: str | Path | None = None,
+    attributes: Sequence[str] = (),
     split: Kind = "random",
     weights: str | Path | None = None,
     from_scratch: bool = False,
     start: str | Path | None = None,
+    teachers: Sequence[str | Path] = (),
     resume: bool = False,
     name: str | None = None,
     command: str | None = None,
@@ -68,11 +72,14 @@ def train(
         alternate: A folder or zip of other photos of the same products, named by their ids.
         extra: Further catalogues to learn from, through the recipe's translations.
         details: A table of further attributes of the same products.
+        attributes: What to learn in place of the recipe's attributes: columns of the catalogue.
         split: How to tell training, validation and test products apart.
         weights: Local file of backbone weights.
         from_scratch: Start from random weights.
         start: Name or folder of a model to go on from; see `hangtag.warm_start.start_from`. A
             frozen recipe then trains neck and heads alone.
+        teachers: Names or folders of models to learn from beside the labels; see
+            `hangtag.teachers`. The recipe's ``teacher_weight`` says how much.
         resume: Go on from the newest checkpoint in ``output``.
         name: The model's name; by default that of the output folder.
         command: What was typed to start the training, for the model card.
@@ -87,6 +94,8 @@ def train(
     """
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
+    if attributes:
+        recipe = recipe.learning(list(attributes))
     if isinstance(catalogue, str | Path):
         catalogue = read_catalogue(catalogue)
     if details is not None:
@@ -113,6 +122,11 @@ def train(
             raise HangtagError(
                 f"{catalogue.source}: no {part} products; the catalogue is too small"
             )
+    if data.left_out:
+        names = ", ".join(data.left_out)
+        print(f"not learnt, for want of such a column: {names}", file=sys.stderr)
+    if teachers:
+        data = replace(data, soft=soft_labels(teachers, catalogue, data, progress))
     lesson = Lesson(
         recipe,
         data,
@@ -137,6 +151,8 @@ def train(
         if started_from is not None:
             facts["start"] = started_from.info.name
             facts["earlier commands"] = started_from.info.commands
+        if teachers:
+            facts["teachers"] = [read_model(teacher).info.name for teacher in teachers]
         finish(
             lesson.network,
             recipe,

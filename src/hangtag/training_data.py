@@ -1,7 +1,8 @@
 """What a network is trained on: photos, targets and parts, and the order they are shown in."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
 
 NO_PHOTO = -1
+
+_LEAST_STATED, _SHARE_STATED = 20, 0.1
+"""An article type has a detail if so many of its training products state it, and such a share."""
+
+SOFT = "soft/"
+"""Before an attribute's name: what teachers say of it."""
 
 
 class PhotoPool:
@@ -54,6 +61,7 @@ class TrainingData:
 
     Attributes:
         attributes: What the model will tag, with vocabularies from the main training rows.
+        details: Those of them that only some article types have, and these types.
         auxiliary: What only teaches the backbone.
         taxonomy: Learnt from the main training rows.
         pool: All photos.
@@ -63,9 +71,12 @@ class TrainingData:
         parts: str (rows,): ``train``, ``validation`` or ``test``.
         extra: bool (rows,): True for the rows of extra catalogues.
         split: How the parts were made.
+        left_out: Details and auxiliary attributes of the recipe that the catalogue doesn't have.
+        soft: float16 (rows, values) by attribute: what teachers say, rows of 0 where nothing.
     """
 
     attributes: list[Attribute]
+    details: dict[str, list[str]]
     auxiliary: list[Attribute]
     taxonomy: Taxonomy
     pool: PhotoPool
@@ -75,6 +86,8 @@ class TrainingData:
     parts: np.ndarray
     extra: np.ndarray
     split: Kind
+    left_out: list[str] = field(default_factory=list)
+    soft: dict[str, np.ndarray] = field(default_factory=dict)
 
     def rows(self, part: str, *, extra: bool | None = None) -> np.ndarray:
         """Row numbers of a part that have a photo: of the main, the extra or all catalogues."""
@@ -107,6 +120,9 @@ def prepare(
         HangtagError: The catalogue lacks an attribute of the recipe, or has nothing to train on.
     """
     catalogues = [catalogue, *(read_catalogue(path) for path in extra)]
+    asked = [*recipe.details, *recipe.auxiliary]
+    left_out = [name for name in asked if name not in catalogue.attributes]
+    recipe = _without(recipe, left_out)
     _require_attributes(catalogue, recipe)
     parts = [
         assign(catalogue, split, progress),
@@ -137,11 +153,12 @@ def prepare(
     labels = relabel(_all_labels(catalogues, recipe), recipe, counted)
     heads = {
         name: vocabulary(name, (labels[name][row] for row in np.flatnonzero(counted)))
-        for name in [*recipe.attributes, *recipe.auxiliary]
+        for name in [*recipe.attributes, *recipe.details, *recipe.auxiliary]
     }
     _require_values(heads, catalogue.source)
     return TrainingData(
-        attributes=[heads[name] for name in recipe.attributes],
+        attributes=[heads[name] for name in [*recipe.attributes, *recipe.details]],
+        details={name: _types_with(name, labels, counted) for name in recipe.details},
         auxiliary=[heads[name] for name in recipe.auxiliary],
         taxonomy=_taxonomy(labels, counted, recipe),
         pool=PhotoPool([cache.pixels for cache in caches]),
@@ -151,6 +168,28 @@ def prepare(
         parts=all_parts,
         extra=is_extra,
         split=split,
+        left_out=left_out,
+    )
+
+
+def _without(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    """A recipe without some details and auxiliary attributes; no types, no details."""
+    details = [name for name in recipe.details if name not in names]
+    auxiliary = [name for name in recipe.auxiliary if name not in names]
+    if TYPE not in recipe.attributes:
+        details, auxiliary = [], [*details, *auxiliary]
+    return recipe.model_copy(update={"details": details, "auxiliary": auxiliary})
+
+
+def _types_with(name: str, labels: Labels, counted: np.ndarray) -> list[str]:
+    """The article types of which enough training products state an attribute."""
+    rows = np.flatnonzero(counted)
+    every = Counter(labels[TYPE][row] for row in rows)
+    stated = Counter(labels[TYPE][row] for row in rows if labels[name][row] is not None)
+    return sorted(
+        value
+        for value, count in stated.items()
+        if value is not None and count >= _LEAST_STATED and count >= _SHARE_STATED * every[value]
     )
 
 
@@ -159,7 +198,7 @@ def _require_attributes(catalogue: "Catalogue", recipe: Recipe) -> None:
         if name not in catalogue.attributes:
             raise HangtagError(
                 f"{catalogue.source}: no attribute {name!r}, which the recipe {recipe.name!r} "
-                f"asks for; there are: {', '.join(catalogue.attributes)}"
+                f"asks for; name those to learn with --attribute: {', '.join(catalogue.attributes)}"
             )
 
 
@@ -250,6 +289,8 @@ class TrainingBatches:
             if name in self._recipe.photos.alternate_blind:
                 targets[alternate] = False
             batch[name] = targets
+        for name, said in data.soft.items():
+            batch[SOFT + name] = said[rows]
         return batch
 
 

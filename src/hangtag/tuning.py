@@ -247,7 +247,7 @@ class _Report(Callback):
 
 
 def _shortened(recipe: Recipe, epochs: int | None, size: tuple[int, int] | None) -> Recipe:
-    changes: dict[str, Any] = {"auxiliary": []}
+    changes: dict[str, Any] = {"details": [], "auxiliary": []}
     if size is not None:
         changes["input_size"] = size
     if epochs is not None or size is not None:

@@ -120,8 +120,12 @@ class Evaluation:
         return self.tagger.info
 
     def all_right(self) -> evaluation.Share:
-        """Share of the photos on which every attribute is right, where every label is there."""
-        judged = [one for name, one in self.judged.items() if name != COLOUR_GROUP]
+        """Share of the photos on which every attribute is right, where every label is there.
+
+        Details, which only some products have, don't count.
+        """
+        left_out = {COLOUR_GROUP, *self.info.details}
+        judged = [one for name, one in self.judged.items() if name not in left_out]
         complete = np.logical_and.reduce([one.known for one in judged])
         right = np.logical_and.reduce([one.right for one in judged])
         return evaluation.share(right[complete])

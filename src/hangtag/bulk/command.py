@@ -51,5 +51,6 @@ def run(
             return tag_to_file(tagger, inputs, Path(output), options=options, progress=tell)
         if as_json:
             return tag_to(tagger, inputs, json_writer(sys.stdout.buffer), progress=tell)
-        with TagTables([attribute.name for attribute in tagger.attributes]) as tables:
+        names = [attribute.name for attribute in tagger.attributes]
+        with TagTables(names, tagger.info.details) as tables:
             return tag_to(tagger, inputs, tables.write, progress=tell)

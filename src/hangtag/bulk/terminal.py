@@ -1,7 +1,7 @@
 """What the user sees of a run: tags as tables, progress with rate and time left."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -36,10 +36,16 @@ _STYLES = {"accept": "green", "review": "yellow"}
 
 
 class TagTables:
-    """Prints results as tables: a single photo's tags one a line, those of many one row a photo."""
+    """Prints results as tables: a single photo's tags one a line, those of many one row a photo.
 
-    def __init__(self, attributes: Sequence[str]):
-        self._attributes = attributes
+    Args:
+        attributes: Names of those that are tagged.
+        details: Which of them only some photos have; they share a column.
+    """
+
+    def __init__(self, attributes: Sequence[str], details: Collection[str] = ()):
+        self._attributes = [name for name in attributes if name not in details]
+        self._details = [name for name in attributes if name in details]
         self._waiting: list[PhotoTags] = []
         self._console = Console()
         self._printed = False
@@ -83,8 +89,13 @@ class TagTables:
         table.add_column("photo", overflow="fold")
         for name in shown:
             table.add_column(_words(name))
+        if self._details:
+            table.add_column("details")
         for result in self._waiting:
-            table.add_row(Text(result.photo), *(_cell(result.tags.get(name)) for name in shown))
+            cells = [_cell(result.tags.get(name)) for name in shown]
+            if self._details:
+                cells.append(self._detail_cell(result))
+            table.add_row(Text(result.photo), *cells)
         self._console.print(table)
         left_out = [name for name in self._attributes if name not in shown]
         if left_out:
@@ -97,6 +108,11 @@ class TagTables:
                 self._console.print(Text(f"{result.photo}: {_UNKNOWN}", "yellow"))
         self._waiting.clear()
         self._printed = True
+
+    def _detail_cell(self, result: "PhotoTags") -> Text:
+        found = [(name, result.tags[name]) for name in self._details if name in result.tags]
+        lines = [Text.assemble(f"{_words(name)} ", _cell(tag)) for name, tag in found]
+        return Text("\n").join(lines)
 
     def _shown(self) -> list[str]:
         """Where there is little room, without the categories, which the article type implies."""

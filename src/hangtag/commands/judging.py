@@ -76,6 +76,7 @@ def evaluate(
         typer.Option(help="Also measure as others did: temporal or retrieval."),
     ] = None,
     flip: Flip = False,
+    columns: _Columns = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
     ] = None,
@@ -91,6 +92,7 @@ def evaluate(
             paths[-1],
             split=split,
             photos=photos,
+            columns=columns,
             protocol=protocol,
             flip=flip,
             output=output,

@@ -25,6 +25,9 @@ _Alternate = Annotated[
 _Extra = Annotated[
     list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
 ]
+_Details = Annotated[
+    Path | None, typer.Option(help="Table of further attributes of the products, by id.")
+]
 _Name = Annotated[str | None, typer.Option(help="The model's name.")]
 
 
@@ -35,14 +38,27 @@ def train(
     recipe: _Recipe = "default",
     alternate: _Alternate = None,
     extra: _Extra = None,
-    details: Annotated[
-        Path | None, typer.Option(help="Table of further attributes of the products, by id.")
+    details: _Details = None,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attribute",
+            "-a",
+            help="Learn this column in place of the recipe's attributes; may be repeated.",
+        ),
     ] = None,
     split: _Split = "random",
     weights: _Weights = None,
     from_scratch: _FromScratch = False,
     start: Annotated[
         str | None, typer.Option(help="Go on from this model: its name or folder.")
+    ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Learn from this model's word beside the labels: its name or folder; "
+            "may be repeated."
+        ),
     ] = None,
     name: _Name = None,
     resume: Annotated[
@@ -56,6 +72,8 @@ def train(
     hangtag train fashion-product-images-small.zip -o my-model
 
     hangtag train my-shop.csv --start default --recipe fine-tune -o my-model
+
+    hangtag train my-shop.csv --start default --recipe heads -a neckline -o necklines
     """
     from hangtag.progress import step_progress
 
@@ -67,10 +85,12 @@ def train(
             alternate=alternate,
             extra=extra or (),
             details=details,
+            attributes=attributes or (),
             split=split,
             weights=weights,
             from_scratch=from_scratch,
             start=start,
+            teachers=teacher or (),
             resume=resume,
             name=name,
             command=_typed(),
@@ -92,6 +112,7 @@ def average(
     output: _Output,
     alternate: _Alternate = None,
     extra: _Extra = None,
+    details: _Details = None,
     name: _Name = None,
 ) -> None:
     """Average the weights of models into one that is as fast as each, and a little better.
@@ -109,6 +130,7 @@ def average(
             output,
             alternate=alternate,
             extra=extra or (),
+            details=details,
             name=name,
             command=_typed(),
             progress=tell,

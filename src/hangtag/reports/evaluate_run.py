@@ -45,6 +45,7 @@ def run(
     *,
     split: str = "test",
     photos: str | Path | None = None,
+    columns: str | Path | None = None,
     protocol: str | None = None,
     flip: bool = False,
     output: Path | None = None,
@@ -57,6 +58,7 @@ def run(
         catalogue: As for `hangtag.read_catalogue`.
         split: As for `hangtag.evaluate`.
         photos: As for `hangtag.evaluate`.
+        columns: A table with more attributes of the same ids; details are judged by it.
         protocol: One of `hangtag.protocols.PROTOCOLS`; ``temporal`` tests on odd years.
         flip: As for `hangtag.Tagger`.
         output: File to write, ``.html`` or ``.json``.
@@ -74,10 +76,12 @@ def run(
     if output is not None and not output.absolute().parent.is_dir():
         raise HangtagError(f"{output}: there is no folder {output.parent}; make it first")
     products = read_catalogue(catalogue)
+    if columns is not None:
+        products = products.with_columns_from(columns)
     kind: Kind | None = "temporal" if protocol == "temporal" else None
     evaluations = [
         evaluate(
-            Tagger(model, flip=flip),
+            Tagger(model, details=columns is not None, flip=flip),
             products,
             split=split,
             kind=kind,

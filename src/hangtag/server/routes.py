@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import string
 from asyncio import to_thread
 from collections.abc import Callable, Coroutine, Sequence
@@ -107,6 +108,7 @@ def information_routes(service: TaggingService, settings: Settings, metrics: Met
                     f"{precision:g}": needed if needed <= 1 else None
                     for precision, needed in thresholds.get(attribute.name, {}).items()
                 },
+                article_types=info.details.get(attribute.name),
             )
             for attribute in info.attributes
         ],
@@ -142,22 +144,32 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     """Build what takes photos and answers with tags."""
     router = APIRouter(tags=["tags"])
     names = tuple(attribute.name for attribute in service.tagger.attributes)
+    main = [name for name in names if name not in service.tagger.info.details]
     # A class of its own would be needed for an enum; and commas are allowed, too.
     listed = WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(names)}})
     wanted_attributes = Annotated[
         list[str] | None,
         listed,
-        Query(description="Tag only these; repeat the parameter or use commas. Default: all."),
+        Query(
+            description="Tag only these; repeat the parameter or use commas. Default: those "
+            "that every product has."
+        ),
+    ]
+    with_details = Annotated[
+        bool,
+        Query(description="Tag also details, such as a neck, of the article types that have them."),
     ]
     several = {"items": _FILE, "minItems": 1, "maxItems": settings.max_files}
     explaining = Annotated[bool, Query(description="Show where the network looked.")]
 
     for_base64 = APIRouter(route_class=_FlatJsonRoute)
 
-    async def tag_one(
-        upload: Upload, attributes: Sequence[str] | None, explain: bool
-    ) -> PhotoResult:
-        wanted = _chosen(attributes, names)
+    def chosen(attributes: Sequence[str] | None, details: bool) -> list[str]:
+        if attributes is None:
+            return list(names if details else main)
+        return _checked(attributes, names)
+
+    async def tag_one(upload: Upload, wanted: list[str], explain: bool) -> PhotoResult:
         (tagged,) = await service.tag([upload], wanted, explain=explain)
         if tagged.tags.error is not None:
             raise _unreadable(tagged.tags.error)
@@ -171,9 +183,10 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     async def predict(
         image: Annotated[UploadFile, File(json_schema_extra={**_FILE, "minLength": 1})],
         attributes: wanted_attributes = None,
+        details: with_details = False,
         explain: explaining = False,
     ) -> PhotoResult:
-        return await tag_one(await _upload(image), attributes, explain)
+        return await tag_one(await _upload(image), chosen(attributes, details), explain)
 
     @for_base64.post(
         "/predict_base64",
@@ -183,11 +196,12 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     async def predict_base64(
         photo: Base64Photo,
         attributes: wanted_attributes = None,
+        details: with_details = False,
         explain: explaining = False,
     ) -> PhotoResult:
-        return await tag_one(
-            Upload(_UNNAMED, await to_thread(_decoded, photo.image)), attributes, explain
-        )
+        wanted = chosen(attributes, details)
+        upload = Upload(_UNNAMED, await to_thread(_decoded, photo.image))
+        return await tag_one(upload, wanted, explain)
 
     router.include_router(for_base64)
 
@@ -199,6 +213,7 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     async def predict_batch(
         images: Annotated[list[UploadFile], File(json_schema_extra=several)],
         attributes: wanted_attributes = None,
+        details: with_details = False,
     ) -> BatchResult:
         if len(images) > settings.max_files:
             raise Problem(
@@ -206,7 +221,7 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
                 f"{len(images)} photos are more than the {settings.max_files} allowed at a time",
                 "send them in several requests",
             )
-        wanted = _chosen(attributes, names)
+        wanted = chosen(attributes, details)
         tagged = await service.tag([await _upload(image) for image in images], wanted)
         errors = sum(one.tags.error is not None for one in tagged)
         return BatchResult(
@@ -227,12 +242,13 @@ class _FlatJsonRequest(Request):
 
     async def json(self) -> Any:
         """Parse the body, unless its brackets and commas are too many to belong to one photo."""
-        body = await self.body()
-        if max(map(body.count, _STRUCTURE)) > _MAX_STRUCTURE:
-            raise Problem(
-                INVALID, "the JSON holds more than a photo", HOW_TO_CALL["/predict_base64"]
-            )
-        return await super().json()
+        return await to_thread(_flat_json, await self.body())
+
+
+def _flat_json(body: bytes) -> Any:
+    if max(map(body.count, _STRUCTURE)) > _MAX_STRUCTURE:
+        raise Problem(INVALID, "the JSON holds more than a photo", HOW_TO_CALL["/predict_base64"])
+    return json.loads(body)
 
 
 class _FlatJsonRoute(APIRoute):
@@ -261,18 +277,16 @@ def _decoded(text: str) -> bytes:
         ) from error
 
 
-def _chosen(attributes: Sequence[str] | None, names: Sequence[str]) -> list[str]:
-    if attributes is None:
-        return list(names)
+def _checked(attributes: Sequence[str], names: Sequence[str]) -> list[str]:
     # Each once: to explain an attribute runs the network, however often it is named.
-    chosen = list(dict.fromkeys(name.strip() for given in attributes for name in given.split(",")))
-    if unknown := [name for name in chosen if name not in names]:
+    wanted = list(dict.fromkeys(name.strip() for given in attributes for name in given.split(",")))
+    if unknown := [name for name in wanted if name not in names]:
         raise Problem(
             INVALID,
             f"this model has no attribute called {unknown[0]!r}",
             f"choose among {', '.join(names)}",
         )
-    return chosen
+    return wanted
 
 
 def _unreadable(error: str) -> Problem:

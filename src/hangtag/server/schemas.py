@@ -144,6 +144,9 @@ class AttributeDescription(BaseModel):
     thresholds: dict[str, float | None] = Field(
         description="Precision of accepted tags → the confidence that they need; null: none does."
     )
+    article_types: list[str] | None = Field(
+        description="Of a detail: the article types that have it; null: every product has it."
+    )
 
 
 class ModelDescription(BaseModel):

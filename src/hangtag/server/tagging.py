@@ -52,6 +52,7 @@ class TaggingService:
         self.tagger = Tagger(
             settings.model,
             precision=settings.precision,
+            details=True,
             alternatives=settings.alternatives,
             # A core per batch, from the first photo's decoding to the last one's tags, keeps more
             # cores busy than sharing a batch among them.
@@ -144,14 +145,17 @@ class TaggingService:
         self._metrics.batches.observe(len(jobs))
         self._metrics.inference.observe(time.perf_counter() - start)
         return [
-            Tagged(of_photo, self._explain(pixels, job.explained))
+            Tagged(of_photo, self._explain(pixels, job.explained, of_photo))
             for job, pixels, of_photo in zip(jobs, inputs, tags, strict=True)
         ]
 
-    def _explain(self, pixels: np.ndarray, attributes: Sequence[str]) -> dict[str, bytes]:
+    def _explain(
+        self, pixels: np.ndarray, attributes: Sequence[str], found: PhotoTags
+    ) -> dict[str, bytes]:
         return {
             name: heat_picture(pixels, self.tagger.activation_map(pixels, name))
             for name in attributes
+            if name in found.tags
         }
 
     def _restricted(self, tagged: Tagged, attributes: Sequence[str]) -> Tagged:

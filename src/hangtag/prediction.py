@@ -1,0 +1,107 @@
+"""Run a model over the photos of a catalogue: calibrated probabilities by row."""
+
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+from PIL import Image
+
+from hangtag.errors import HangtagError
+from hangtag.photo_cache import Progress
+from hangtag.photo_reader import PhotoReader
+from hangtag.tagger import Tagger
+
+_BATCH = 64
+
+_Input = tuple[np.ndarray, tuple[int, int]]
+
+
+@dataclass
+class Predictions:
+    """What a model says of the photos that could be read, and why the others couldn't.
+
+    Attributes:
+        rows: Rows of the catalogue whose photos could be read.
+        sizes: Width and height of their photos, in pixels.
+        known_product: As `hangtag.tags.PhotoTags.known_product`; True where the model can't tell.
+        values: float32 (rows, values) by attribute: calibrated probabilities.
+        unreadable: Names of the other photos, and what is wrong with each.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    known_product: list[bool] = field(default_factory=list)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+
+def predict(
+    tagger: Tagger, reader: PhotoReader, wanted: list[int], progress: Progress | None
+) -> Predictions:
+    """Run a model over the photos of a catalogue's products; decoding and network overlap.
+
+    Args:
+        tagger: The model.
+        reader: Finds the photos.
+        wanted: Rows to look at; each has a photo.
+        progress: Told about the photos tagged.
+    """
+    said = Predictions()
+    batches: dict[str, list[np.ndarray]] = {one.name: [] for one in tagger.attributes}
+
+    def decode(row: int) -> _Input:
+        data = reader.read(row)
+        pixels = tagger.prepare(data)
+        with Image.open(io.BytesIO(data)) as header:
+            return pixels, header.size
+
+    done = 0
+    for batch in _decoded(decode, wanted):
+        inputs = []
+        for row, future in batch:
+            try:
+                pixels, size = future.result()
+            except HangtagError as error:
+                # The reader got bytes, so it called each of them just "photo".
+                message = str(error).removeprefix("photo: ")
+                said.unreadable.append((reader.name(row), message))
+                continue
+            inputs.append(pixels)
+            said.rows.append(row)
+            said.sizes.append(size)
+        if inputs:
+            found = tagger.probabilities(np.stack(inputs))
+            for name, collected in batches.items():
+                collected.append(found.values[name])
+            said.known_product += _known_products(tagger, found.in_domain, len(inputs))
+        done += len(batch)
+        if progress:
+            progress("tagging photos", done, len(wanted))
+    said.values = {name: np.concatenate(parts) for name, parts in batches.items() if parts}
+    return said
+
+
+def _known_products(tagger: Tagger, in_domain: np.ndarray, count: int) -> list[bool]:
+    if tagger.info.domain is None:
+        return [True] * count
+    return (in_domain >= tagger.info.domain.threshold).tolist()
+
+
+def _decoded(
+    decode: Callable[[int], _Input], wanted: list[int]
+) -> Iterator[list[tuple[int, Future[_Input]]]]:
+    """Batches of photos; the next one is decoded while the network looks at this one."""
+    source = iter(wanted)
+    with ThreadPoolExecutor() as pool:
+
+        def start() -> list[tuple[int, Future[_Input]]]:
+            return [(row, pool.submit(decode, row)) for row in islice(source, _BATCH)]
+
+        batch = start()
+        while batch:
+            following = start()
+            yield batch
+            batch = following
