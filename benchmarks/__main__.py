@@ -16,7 +16,8 @@ import torch
 
 from benchmarks import agreement, cluster, processes, rates
 from benchmarks.photos import KINDS, repeated, unpack
-from hangtag.tagger import Tagger, available_cores
+from hangtag.cores import available_cores
+from hangtag.tagger import Tagger
 
 VIT = "vit_base_patch32_224"
 """The image tower of FashionCLIP, with random weights: its speed doesn't depend on them."""

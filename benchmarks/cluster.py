@@ -10,7 +10,8 @@ from ray.cluster_utils import Cluster
 from hangtag.bulk.cluster import tag_on_ray
 from hangtag.bulk.inputs import Inputs
 from hangtag.bulk.job import tag_to_file
-from hangtag.tagger import Tagger, available_cores
+from hangtag.cores import available_cores
+from hangtag.tagger import Tagger
 
 PHOTOS_PER_PART = 250
 

@@ -18,8 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 from hangtag.bulk.inputs import Inputs
 from hangtag.bulk.job import tag_to_file
 from hangtag.bulk.pipeline import plan_for
+from hangtag.cores import available_cores
 from hangtag.photo import read_photo, to_input
-from hangtag.tagger import Tagger, available_cores
+from hangtag.tagger import Tagger
 
 Measure = Callable[[Sequence[Path]], object]
 

@@ -12,8 +12,9 @@ import litserve
 import numpy as np
 import uvicorn
 
+from hangtag.cores import available_cores
 from hangtag.server.settings import Settings
-from hangtag.tagger import Tagger, available_cores
+from hangtag.tagger import Tagger
 
 BATCH_SECONDS = 0.005
 """How long LitServe waits for more photos."""

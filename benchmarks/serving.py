@@ -20,7 +20,8 @@ from typing import Any
 
 from benchmarks import load, rates
 from benchmarks.photos import KINDS, repeated, unpack
-from hangtag.tagger import Tagger, available_cores
+from hangtag.cores import available_cores
+from hangtag.tagger import Tagger
 
 WAYS = {
     "hangtag serve": ["-m", "hangtag.cli", "serve", "--log-level", "warning"],

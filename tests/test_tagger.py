@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,16 @@ def test_tagging_imports_neither_torch_nor_polars(tiny_model: Path) -> None:
         check=True,
     )
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_nothing_is_left_in_the_home_folder_or_told_to_others(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    # ONNX Runtime keeps what it sends to its maker in the home folder; CI would silence it.
+    machine = {name: value for name, value in os.environ.items() if "CI" not in name.split("_")}
+    photo, home = tmp_path / "shirt.png", tmp_path / "home"
+    home.mkdir()
+    draw_garment("Shirts", "Blue").save(photo)
+    command = [sys.executable, "-m", "hangtag.cli", "tag", str(photo), "--model", str(tiny_model)]
+    subprocess.run(command, env=machine | {"HOME": str(home)}, check=True, capture_output=True)
+    assert list(home.rglob("*")) == []

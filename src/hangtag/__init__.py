@@ -1,5 +1,6 @@
 """hangtag: look at fashion product photos and write their hang tags."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from hangtag.errors import require
@@ -9,6 +10,15 @@ if TYPE_CHECKING:
     from hangtag.judge import evaluate as evaluate
     from hangtag.tagger import Tagger as Tagger
     from hangtag.training import train as train
+
+# These libraries send usage statistics to their makers unless they're told not to before they load.
+_SILENT = {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+for _name, _value in _SILENT.items():
+    os.environ.setdefault(_name, _value)
 
 __version__ = "0.1.0"
 

@@ -1,6 +1,5 @@
 """Tag photos: a model folder and ONNX Runtime; photos in, tags out. Needs no PyTorch."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import onnxruntime
 
 from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Decoder
+from hangtag.cores import available_cores
 from hangtag.errors import HangtagError
 from hangtag.model import (
     EMBEDDING,
@@ -309,13 +309,6 @@ class Tagger:
                 Alternative(attribute.values[other], float(values[other])) for other in others
             ],
         )
-
-
-def available_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

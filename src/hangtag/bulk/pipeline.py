@@ -17,8 +17,9 @@ import numpy as np
 import onnxruntime
 
 from hangtag.bulk.inputs import Item
+from hangtag.cores import available_cores
 from hangtag.photo import PhotoError, read_photo, to_input
-from hangtag.tagger import Tagger, available_cores
+from hangtag.tagger import Tagger
 from hangtag.tags import PhotoTags
 
 REMOTE_READERS = 16

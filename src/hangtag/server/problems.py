@@ -31,6 +31,7 @@ INVALID = Kind("invalid-request", 422, "The request lacks something or has it wr
 UNREADABLE = Kind("unreadable-photo", 422, "The photo can't be read")
 INTERNAL = Kind("internal-error", 500, "The server failed")
 BUSY = Kind("busy", 503, "The server has as much work as it can take")
+NO_ROOM = Kind("no-room", 503, "The server has no room for the upload")
 TIMED_OUT = Kind("timed-out", 503, "The answer took too long")
 
 _KINDS_OF_FRAMEWORK = {
@@ -73,6 +74,10 @@ class Problem(HTTPException):
         """Put the framework's own errors (404, 405, a body that can't be parsed) in our words."""
         if isinstance(error, cls):
             return error
+        if isinstance(error.__cause__, OSError):
+            # A large upload waits on disk to be whole.
+            cure = "tell who runs the server that its temporary folder is full or missing"
+            return cls(NO_ROOM, "the upload can't be kept until it is whole", cure)
         kind = _KINDS_OF_FRAMEWORK.get(
             error.status_code, Kind("http-error", error.status_code, "The request failed")
         )

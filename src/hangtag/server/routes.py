@@ -21,6 +21,7 @@ from hangtag.server.problems import (
     BUSY,
     INVALID,
     MALFORMED,
+    NO_ROOM,
     TIMED_OUT,
     TOO_LARGE,
     TOO_SLOW,
@@ -61,6 +62,7 @@ _TAGGING = (
     TOO_LARGE,
     INVALID,
     BUSY,
+    NO_ROOM,
     TIMED_OUT,
 )
 

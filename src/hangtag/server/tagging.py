@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hangtag.cores import available_cores
 from hangtag.heat_map import heat_picture
 from hangtag.photo import Limits, PhotoError, read_photo, to_input
 from hangtag.server.batching import Batcher, QueueFullError
@@ -14,7 +15,7 @@ from hangtag.server.limits import RETRY_SOON
 from hangtag.server.metrics import Metrics
 from hangtag.server.problems import BUSY, TIMED_OUT, Problem
 from hangtag.server.settings import Settings
-from hangtag.tagger import Tagger, available_cores
+from hangtag.tagger import Tagger
 from hangtag.tags import PhotoTags
 
 
