@@ -84,6 +84,11 @@ def test_a_second_comparison_takes_the_models_that_are_there(
     folder, first = compared
     monkeypatch.setattr("hangtag.comparison.train", lambda *_, **__: pytest.fail("trained again"))
     recipes = [folder / "plain.toml", folder / "grouped.toml"]
+    # As if it had been trained before recipes had teachers.
+    written = folder / "models" / "plain" / "model.json"
+    facts = json.loads(written.read_text("utf-8"))
+    del facts["recipe"]["loss"]["teacher_weight"]
+    written.write_text(json.dumps(facts), "utf-8")
     again = compare_recipes(drawn_catalogue, recipes, folder=folder / "models")
     assert [row.scores for row in again.rows] == [row.scores for row in first.rows[:2]]
     (folder / "plain.toml").write_text(PLAIN + "batch_size = 16\n")

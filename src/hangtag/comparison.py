@@ -177,7 +177,8 @@ def _check(
 
 
 def _require_recipe(model: Model, recipe: Recipe) -> None:
-    if model.info.recipe != recipe.model_dump(mode="json"):
+    # Keys that recipes didn't have when the model was trained are as their defaults say.
+    if not model.info.recipe or Recipe.model_validate(model.info.recipe) != recipe:
         raise HangtagError(
             f"{model.folder}: holds a model of another version of the recipe {recipe.name!r}; "
             "move it away, or take another folder with --models"
