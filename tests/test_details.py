@@ -10,6 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from drawing import draw_garment
+from hangtag.app.exports import to_json
+from hangtag.app.review import Review
+from hangtag.app.uploads import Upload
+from hangtag.app.workspace import Workspace
 from hangtag.averaging import average
 from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
@@ -77,6 +81,8 @@ def test_details_are_tagged_when_asked_for_of_the_types_that_have_them(
     assert found[0].tags["Shade"].value == "Light"
     assert list(found[1].tags) == MAIN
     assert list(Tagger(detailed_model, attributes=["Shade"]).tag(dress).tags) == ["Shade"]
+    both = Tagger(detailed_model, attributes=["gender"], details=True)
+    assert list(both.tag(dress).tags) == ["gender", "Shade"]
 
 
 def test_what_is_always_tagged_is_the_same_with_and_without_them(
@@ -191,9 +197,28 @@ def test_the_server_gives_them_on_request(
         assert list(ask("dress.png")["predictions"]) == MAIN
         assert ask("dress.png", details="true")["predictions"]["Shade"] == "Light"
         assert ask("dress.png", attributes="Shade")["predictions"] == {"Shade": "Light"}
+        both = ask("dress.png", attributes="gender", details="true")["predictions"]
+        assert list(both) == ["gender", "Shade"]
         nothing = ask("watch.png", attributes="Shade", explain="true")
         assert nothing["predictions"] == nothing["explanations"] == {}
         model = httpx.get(f"{server.url}/model").json()
     types = {one["name"]: one["article_types"] for one in model["attributes"]}
     assert types["Shade"] == sorted(WORN)
     assert types["gender"] is None
+
+
+def test_the_app_shows_them_until_the_article_type_is_corrected(
+    detailed_model: Path, photos: Path
+) -> None:
+    tagger = Tagger(detailed_model, details=True)
+    main = [one for one in tagger.attributes if one.name in MAIN]
+    workspace = Workspace(Review(main, tagger.model.taxonomy))
+    workspace.receive([Upload("dress.png", (photos / "dress.png").read_bytes())])
+    workspace.tag_some(tagger)
+    (photo,) = workspace.review.photos.values()
+    assert list(photo.tags) == MAIN
+    assert photo.details["Shade"].value == "Light"
+    assert json.loads(to_json([photo]))[0]["tags"]["Shade"]["value"] == "Light"
+    workspace.review.correct(photo.key, "articleType", "Watches")
+    assert photo.details == {}
+    assert list(json.loads(to_json([photo]))[0]["tags"]) == MAIN

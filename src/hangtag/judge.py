@@ -141,6 +141,8 @@ def _hold_against(
     for attribute in tagger.attributes:
         given = [labels[attribute.name][row] for row in rows]
         said = {value for label in given if label for value in label.split(ANY_OF)}
+        if not said and attribute.name in tagger.info.details:
+            continue
         if not said:
             left_out[attribute.name] = "these products have no labels"
         elif said.isdisjoint(attribute.values):

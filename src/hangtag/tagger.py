@@ -116,7 +116,9 @@ class Tagger:
                     f"{self.info.name}: no attribute {name!r}; there are: {', '.join(known)}"
                 )
         if attributes is None:
-            attributes = [name for name in known if details or name not in self.info.details]
+            attributes = [name for name in known if name not in self.info.details]
+        if details:
+            attributes = [*attributes, *self.info.details]
         self.attributes: list[Attribute] = [
             attribute for attribute in vocabularies if attribute.name in attributes
         ]

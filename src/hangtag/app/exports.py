@@ -77,7 +77,7 @@ def to_json(photos: Iterable[ReviewedPhoto]) -> bytes:
     entries = [
         {
             "photo": photo.name,
-            "tags": {name: _entry(tag) for name, tag in photo.tags.items()},
+            "tags": {name: _entry(tag) for name, tag in (photo.tags | photo.details).items()},
             "model": photo.model or None,
             "error": photo.error,
             "known_product": photo.known_product,

@@ -52,13 +52,17 @@ class ReviewedTag:
 
 @dataclass
 class ReviewedPhoto:
-    """One photo of a review: its file, its small picture (JPEG) and its tags, or its error."""
+    """One photo of a review: its file, its small picture (JPEG) and its tags, or its error.
+
+    ``found_details`` are the model's word on the article type that it saw.
+    """
 
     key: str
     name: str
     path: Path | None = None
     thumbnail: bytes | None = None
     tags: dict[str, ReviewedTag] = field(default_factory=dict)
+    found_details: dict[str, ReviewedTag] = field(default_factory=dict)
     model: str = ""
     known_product: bool | None = None
     error: str | None = None
@@ -67,6 +71,12 @@ class ReviewedPhoto:
     def open_attributes(self) -> list[str]:
         """Attributes that a person should look at."""
         return [attribute for attribute, tag in self.tags.items() if tag.open]
+
+    @property
+    def details(self) -> dict[str, ReviewedTag]:
+        """What the model says of details; nothing once a person chose another article type."""
+        kind = self.tags.get(TYPE)
+        return {} if kind is not None and kind.corrected else self.found_details
 
     @property
     def touched(self) -> bool:

@@ -21,7 +21,7 @@ TOKEN = "sitting"
 def _load(model: str, precision: float) -> "Tagger":
     from hangtag.tagger import Tagger
 
-    return Tagger(model, precision=precision)
+    return Tagger(model, details=True, precision=precision)
 
 
 def precision() -> float:
@@ -43,7 +43,8 @@ def workspace() -> Workspace:
     """Find this tab's sitting, also after a reload, or begin one."""
     loaded = tagger()
     known = st.session_state.get(TOKEN) or st.query_params.get(TOKEN)
-    token, found = _workspaces().open(known, Review(loaded.attributes, loaded.model.taxonomy))
+    reviewed = [one for one in loaded.attributes if one.name not in loaded.info.details]
+    token, found = _workspaces().open(known, Review(reviewed, loaded.model.taxonomy))
     st.session_state[TOKEN] = token
     if st.query_params.get(TOKEN) != token:
         st.query_params[TOKEN] = token

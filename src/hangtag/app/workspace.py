@@ -92,9 +92,9 @@ class Workspace:
             for (photo, _), result in zip(sound, results, strict=True):
                 photo.error, photo.model = result.error, result.model
                 photo.known_product = result.known_product
-                photo.tags = {
-                    name: ReviewedTag(tag, tag.value) for name, tag in result.tags.items()
-                }
+                for name, tag in result.tags.items():
+                    kind = photo.found_details if name in tagger.info.details else photo.tags
+                    kind[name] = ReviewedTag(tag, tag.value)
         for photo in taken:
             self.review.add(photo)
         return len(taken)

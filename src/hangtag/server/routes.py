@@ -167,9 +167,9 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     for_base64 = APIRouter(route_class=_FlatJsonRoute)
 
     def chosen(attributes: Sequence[str] | None, details: bool) -> list[str]:
-        if attributes is None:
-            return list(names if details else main)
-        return _checked(attributes, names)
+        wanted = main if attributes is None else _checked(attributes, names)
+        added = [name for name in names if details and name not in {*main, *wanted}]
+        return [*wanted, *added]
 
     async def tag_one(upload: Upload, wanted: list[str], explain: bool) -> PhotoResult:
         (tagged,) = await service.tag([upload], wanted, explain=explain)

@@ -108,6 +108,14 @@ def _tags(review: Review, photo: ReviewedPhoto, following: str) -> None:
     for attribute in [*doubtful, *(name for name in photo.tags if name not in doubtful)]:
         with st.container(border=attribute in doubtful, gap="xsmall"):
             _tag(review, photo, attribute)
+    if photo.details:
+        st.caption(
+            "  \n".join(
+                f"{parts.words(name)}: **{parts.plain(tag.suggestion.value)}** "
+                f"{parts.percent(tag.suggestion.confidence)}"
+                for name, tag in photo.details.items()
+            )
+        )
 
 
 def _tag(review: Review, photo: ReviewedPhoto, attribute: str) -> None:
