@@ -123,7 +123,9 @@ class TagTables:
 
 def _words(name: str) -> str:
     """A name in words, so that a heading breaks between them: ``article type``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() if name.isalnum() else name
+    if not name.replace(" ", "").isalnum():
+        return name
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _cell(tag: "Tag | None") -> Text:
