@@ -154,7 +154,13 @@ def wait_for_rows(part: Path, rows: int, process: subprocess.Popen) -> None:
 @pytest.fixture(scope="module")
 def expected(table: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     output = tmp_path_factory.mktemp("expected") / "tags.csv"
-    options = {"precision": 0.95, "attributes": None, "alternatives": 3, "flip": False}
+    options = {
+        "precision": 0.95,
+        "attributes": None,
+        "details": False,
+        "alternatives": 3,
+        "flip": False,
+    }
     tag_to_file(Tagger(tiny_model, threads=1), Inputs([str(table)]), output, options=options)
     return output.read_bytes()
 
@@ -222,7 +228,13 @@ def test_a_run_with_other_options_is_not_mixed_in(
         if done:
             raise KeyboardInterrupt
 
-    options = {"precision": 0.95, "attributes": None, "alternatives": 3, "flip": False}
+    options = {
+        "precision": 0.95,
+        "attributes": None,
+        "details": False,
+        "alternatives": 3,
+        "flip": False,
+    }
     tagger = Tagger(tiny_model, threads=1)
     with pytest.raises(HangtagError, match="run the same command again"):
         tag_to_file(tagger, Inputs([str(table)]), output, options=options, progress=stop)

@@ -62,10 +62,10 @@ class ReviewedPhoto:
     path: Path | None = None
     thumbnail: bytes | None = None
     tags: dict[str, ReviewedTag] = field(default_factory=dict)
-    found_details: dict[str, ReviewedTag] = field(default_factory=dict)
     model: str = ""
     known_product: bool | None = None
     error: str | None = None
+    found_details: dict[str, ReviewedTag] = field(default_factory=dict)
 
     @property
     def open_attributes(self) -> list[str]:
