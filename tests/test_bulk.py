@@ -24,6 +24,14 @@ from hangtag.tagger import Tagger
 
 BROKEN = {"empty.jpg", "text.jpg", "truncated.jpg"}
 MANY = 3000
+DEFAULTS = {
+    "precision": 0.95,
+    "attributes": None,
+    "details": False,
+    "alternatives": 3,
+    "flip": False,
+}
+"""What the command's options are when none is given."""
 
 
 def hangtag(*arguments: object) -> Result:
@@ -154,14 +162,7 @@ def wait_for_rows(part: Path, rows: int, process: subprocess.Popen) -> None:
 @pytest.fixture(scope="module")
 def expected(table: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     output = tmp_path_factory.mktemp("expected") / "tags.csv"
-    options = {
-        "precision": 0.95,
-        "attributes": None,
-        "details": False,
-        "alternatives": 3,
-        "flip": False,
-    }
-    tag_to_file(Tagger(tiny_model, threads=1), Inputs([str(table)]), output, options=options)
+    tag_to_file(Tagger(tiny_model, threads=1), Inputs([str(table)]), output, options=DEFAULTS)
     return output.read_bytes()
 
 
@@ -228,16 +229,9 @@ def test_a_run_with_other_options_is_not_mixed_in(
         if done:
             raise KeyboardInterrupt
 
-    options = {
-        "precision": 0.95,
-        "attributes": None,
-        "details": False,
-        "alternatives": 3,
-        "flip": False,
-    }
     tagger = Tagger(tiny_model, threads=1)
     with pytest.raises(HangtagError, match="run the same command again"):
-        tag_to_file(tagger, Inputs([str(table)]), output, options=options, progress=stop)
+        tag_to_file(tagger, Inputs([str(table)]), output, options=DEFAULTS, progress=stop)
     result = hangtag(table, "--model", tiny_model, "-o", output, "--precision", 0.9)
     assert "other precision;" in str(result.exception)
     table_of_others = tmp_path / "others.csv"
