@@ -10,12 +10,12 @@ import argparse
 import io
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from benchmarks.out_of_domain import test_photos
 from hangtag.catalogue import read_catalogue
 from hangtag.judge import evaluate
 from hangtag.photo import read_photo
@@ -32,12 +32,8 @@ _SEED = 5
 _GREY, _BEIGE, _BLUE = (206, 206, 208), (222, 208, 186), (150, 176, 204)
 
 
-@dataclass(frozen=True)
-class Change:
-    """A way to take photos, as what it does to one."""
-
-    name: str
-    apply: Callable[[Image.Image, np.random.Generator], Image.Image]
+Change = Callable[[Image.Image, np.random.Generator], Image.Image]
+"""What a way to take photos does to one."""
 
 
 def on_canvas(photo: Image.Image, shape: float, share: float) -> Image.Image:
@@ -90,30 +86,29 @@ def _turned(photo: Image.Image, dice: np.random.Generator) -> Image.Image:
     return photo.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
 
 
-def changes(floors: Sequence[Image.Image]) -> list[Change]:
-    """All of them; ``floors`` are pictures to put behind products."""
-    found = [
-        Change("as they are", lambda photo, _: photo),
-        Change("mirrored", lambda photo, _: photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-        Change("square", lambda photo, _: on_canvas(photo, 1.0, 1.0)),
-        Change("landscape", lambda photo, _: on_canvas(photo, 4 / 3, 1.0)),
-        Change("small in the frame", lambda photo, _: on_canvas(photo, 3 / 4, 0.62)),
-        Change("close-up", _closer),
-        Change("turned by 12°", _turned),
-        Change("on grey", _plain(_GREY)),
-        Change("on beige", _plain(_BEIGE)),
-        Change("on blue", _plain(_BLUE)),
-        Change("darker", _lit((0.75, 0.75, 0.75))),
-        Change("warm light", _lit((1.06, 1.0, 0.88))),
-        Change("poor files", _poor),
-    ]
+def changes(floors: Sequence[Image.Image]) -> dict[str, Change]:
+    """All of them, by name; ``floors`` are pictures to put behind products."""
+    found: dict[str, Change] = {
+        "as they are": lambda photo, _: photo,
+        "mirrored": lambda photo, _: photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "square": lambda photo, _: on_canvas(photo, 1.0, 1.0),
+        "landscape": lambda photo, _: on_canvas(photo, 4 / 3, 1.0),
+        "small in the frame": lambda photo, _: on_canvas(photo, 3 / 4, 0.62),
+        "close-up": _closer,
+        "turned by 12°": _turned,
+        "on grey": _plain(_GREY),
+        "on beige": _plain(_BEIGE),
+        "on blue": _plain(_BLUE),
+    }
     if floors:
-        behind = Change(
-            "on floors and beds",
-            lambda photo, dice: before(photo, floors[int(dice.integers(len(floors)))]),
+        found["on floors and beds"] = lambda photo, dice: before(
+            photo, floors[int(dice.integers(len(floors)))]
         )
-        found.insert(10, behind)
-    return found
+    return found | {
+        "darker": _lit((0.75, 0.75, 0.75)),
+        "warm light": _lit((1.06, 1.0, 0.88)),
+        "poor files": _poor,
+    }
 
 
 def main() -> None:
@@ -133,15 +128,15 @@ def main() -> None:
     ]
     floors = _corners(phone) if phone.is_file() else []
     tables: dict[str, list[str]] = {model: [] for model in options.models}
-    for change in changes(floors):
+    for name, change in changes(floors).items():
         with tempfile.TemporaryDirectory() as folder:
             write_changed(
                 change, reader, catalogue.table["id"].gather(rows).to_list(), rows, folder
             )
             for model, lines in tables.items():
                 found = evaluate(model, catalogue, split=options.split, photos=folder).summary()
-                cells = [f"{100 * (found[name]['accuracy'] or 0):.1f}" for name in SHOWN]
-                lines.append(f"| {change.name} | {' | '.join(cells)} |")
+                cells = [f"{100 * (found[one]['accuracy'] or 0):.1f}" for one in SHOWN]
+                lines.append(f"| {name} | {' | '.join(cells)} |")
     for model, lines in tables.items():
         print(f"\n{model}\n\n| photos | {' | '.join(SHOWN)} |\n|---{'|--:' * len(SHOWN)}|")
         print("\n".join(lines))
@@ -154,18 +149,13 @@ def write_changed(
     dice = np.random.default_rng(_SEED)
     for product, row in zip(ids, rows, strict=True):
         photo = Image.fromarray(read_photo(reader.read(row)))
-        change.apply(photo, dice).save(Path(folder) / f"{product}.jpg", quality=93)
+        change(photo, dice).save(Path(folder) / f"{product}.jpg", quality=93)
 
 
 def _corners(path: Path) -> list[Image.Image]:
     """Corners of test phone photos, where mostly the floor or the bed shows."""
-    catalogue = read_catalogue(path)
-    photos = PhotoReader(catalogue)
-    found = []
-    for row in np.flatnonzero(assign(catalogue) == "test").tolist():
-        photo = Image.fromarray(read_photo(photos.read(row)))
-        found.append(photo.crop((0, 0, photo.width // 3, photo.height // 3)))
-    return found
+    photos = [Image.fromarray(read_photo(data)) for data in test_photos(path)]
+    return [photo.crop((0, 0, photo.width // 3, photo.height // 3)) for photo in photos]
 
 
 if __name__ == "__main__":

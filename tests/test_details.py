@@ -211,8 +211,7 @@ def test_the_app_shows_them_until_the_article_type_is_corrected(
     detailed_model: Path, photos: Path
 ) -> None:
     tagger = Tagger(detailed_model, details=True)
-    main = [one for one in tagger.attributes if one.name in MAIN]
-    workspace = Workspace(Review(main, tagger.model.taxonomy))
+    workspace = Workspace(Review(tagger.main_attributes, tagger.model.taxonomy))
     workspace.receive([Upload("dress.png", (photos / "dress.png").read_bytes())])
     workspace.tag_some(tagger)
     (photo,) = workspace.review.photos.values()

@@ -16,9 +16,9 @@ def available_cores(cgroups: Path = _CGROUPS) -> int:
     Args:
         cgroups: Where Linux tells the limits of the process's control group.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    granted = _granted(cgroups)
-    return max(1, min(cores or 1, math.ceil(granted) if granted else cores or 1))
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(cores, math.ceil(_granted(cgroups) or cores))
 
 
 def _granted(cgroups: Path) -> float | None:

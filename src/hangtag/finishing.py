@@ -98,8 +98,9 @@ def finish(
     fitted = {"calibration": calibrate(tagger, data), "domain": fit_domain(tagger, data)}
     info = info.model_copy(update=fitted)
     write_info(folder, info, "")
+    finished = Tagger(folder, details=True)
     numbers = {
-        name: _scores(folder, one, progress)
+        name: _scores(finished, one, progress)
         for name, one in _test_sets(catalogue, alternate, extra).items()
     }
     info = info.model_copy(update={"numbers": numbers})
@@ -117,10 +118,9 @@ def _test_sets(
 
 
 def _scores(
-    folder: Path, photos: TestSet, progress: Progress | None
+    tagger: Tagger, photos: TestSet, progress: Progress | None
 ) -> dict[str, dict[str, float]]:
     """Scores by attribute on the test part of a catalogue, and how often all are right."""
-    tagger = Tagger(folder, details=True)
     result = evaluate(tagger, photos.catalogue, photos=photos.alternate, progress=progress)
     numbers = {
         name: {"photos": float(judged.known.sum())}

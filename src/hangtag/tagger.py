@@ -141,6 +141,11 @@ class Tagger:
                 )
             self._outputs.append(IN_DOMAIN)
 
+    @property
+    def main_attributes(self) -> list[Attribute]:
+        """Those of ``attributes`` that every product has: all but the details."""
+        return [one for one in self.attributes if one.name not in self.info.details]
+
     @overload
     def tag(self, photos: Source) -> PhotoTags: ...
 

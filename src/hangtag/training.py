@@ -107,6 +107,7 @@ def train(
             f"{folder}: holds an unfinished or finished run; go on with --resume or take another -o"
         )
     started_from = read_model(start) if start is not None else None
+    taught_by = [read_model(teacher) for teacher in teachers]
     started = time.monotonic()
     seed_everything(recipe.seed, verbose=False)
     data = prepare(
@@ -125,8 +126,9 @@ def train(
     if data.left_out:
         names = ", ".join(data.left_out)
         print(f"not learnt, for want of such a column: {names}", file=sys.stderr)
-    if teachers:
-        data = replace(data, soft=soft_labels(teachers, catalogue, data, progress))
+    if taught_by:
+        folders = [teacher.folder for teacher in taught_by]
+        data = replace(data, soft=soft_labels(folders, catalogue, data, progress))
     lesson = Lesson(
         recipe,
         data,
@@ -151,8 +153,8 @@ def train(
         if started_from is not None:
             facts["start"] = started_from.info.name
             facts["earlier commands"] = started_from.info.commands
-        if teachers:
-            facts["teachers"] = [read_model(teacher).info.name for teacher in teachers]
+        if taught_by:
+            facts["teachers"] = [teacher.info.name for teacher in taught_by]
         finish(
             lesson.network,
             recipe,

@@ -43,8 +43,8 @@ def workspace() -> Workspace:
     """Find this tab's sitting, also after a reload, or begin one."""
     loaded = tagger()
     known = st.session_state.get(TOKEN) or st.query_params.get(TOKEN)
-    reviewed = [one for one in loaded.attributes if one.name not in loaded.info.details]
-    token, found = _workspaces().open(known, Review(reviewed, loaded.model.taxonomy))
+    review = Review(loaded.main_attributes, loaded.model.taxonomy)
+    token, found = _workspaces().open(known, review)
     st.session_state[TOKEN] = token
     if st.query_params.get(TOKEN) != token:
         st.query_params[TOKEN] = token

@@ -146,7 +146,7 @@ def tagging_routes(service: TaggingService, settings: Settings) -> APIRouter:
     """Build what takes photos and answers with tags."""
     router = APIRouter(tags=["tags"])
     names = tuple(attribute.name for attribute in service.tagger.attributes)
-    main = [name for name in names if name not in service.tagger.info.details]
+    main = [attribute.name for attribute in service.tagger.main_attributes]
     # A class of its own would be needed for an enum; and commas are allowed, too.
     listed = WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(names)}})
     wanted_attributes = Annotated[
