@@ -322,6 +322,7 @@ class TestMoreColumns:
             ("Neck\nV\n", "no id column to join by; there are Neck"),
             ("id,Neck\n5,V\n", "none of its ids"),
             ("id,gender\n1000,Men\n", "gender in .* already"),
+            ("id,gender\n5,Men\n", "none of its ids"),
         ],
     )
     def test_errors(self, text: str, message: str, drawn: Path, tmp_path: Path):

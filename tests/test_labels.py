@@ -18,6 +18,18 @@ def test_words_of_another_catalogue_become_partial_labels(tmp_path) -> None:
     assert labels == {"articleType": ["Tshirts|Tops", None, None], "gender": [None] * 3}
 
 
+def test_own_labels_come_before_translated_ones(tmp_path) -> None:
+    table = polars.DataFrame(
+        {"id": ["1", "2", "3"], "label": ["Shoes"] * 3, "articleType": ["Heels", None, "Flats"]}
+    )
+    catalogue = Catalogue(table, tmp_path, [], ["label", "articleType"])
+    translation = Translation(
+        column="label", attribute="articleType", values={"Shoes": ["Heels", "Flats"]}
+    )
+    labels = read_labels(catalogue, ["articleType"], [translation])
+    assert labels["articleType"] == ["Heels", "Heels|Flats", "Flats"]
+
+
 def test_encoding_marks_what_a_label_allows() -> None:
     attribute = Attribute("type", ("Tops", "Tshirts", "Caps"))
     allowed = encode(["Caps", "Tshirts|Tops", None, "Sofa"], attribute)

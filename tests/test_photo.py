@@ -241,13 +241,13 @@ def test_many_threads_at_once():
 
 def test_input_is_centred_and_padded_with_the_border_colour():
     pixels = np.full((100, 20, 3), (10, 200, 30), np.uint8)
-    pixels[40:60, 5:15] = RED
+    pixels[:, 5:15] = RED
     made = to_input(pixels, (50, 50))
     assert made.shape == (50, 50, 3)
     assert made.dtype == np.uint8
     assert (made[:, :20] == (10, 200, 30)).all()
     assert (made[:, 30:] == (10, 200, 30)).all()
-    assert close(made[22:28, 23:27], RED)
+    assert close(made[:, 24:26], RED)
 
 
 @pytest.mark.parametrize("shape", [(60, 80), (80, 60), (1, 1), (1, 500), (500, 1), (112, 84)])

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hangtag.photo_cache import cache_folder
 from hangtag.recipe import Recipe, parse_recipe
 from hangtag.tagger import Tagger
 from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train
-from hangtag.training_data import TrainingBatches, prepare
+from hangtag.training_data import TrainingBatches, prepare, read_catalogues
 from hangtag.weights import WeightsError, create_backbone, read_state
 
 
@@ -180,7 +181,7 @@ def test_extra_catalogues_and_alternate_photos_are_learnt_from(
         read_catalogue(drawn_catalogue),
         recipe,
         alternate=drawn_catalogue / "images",
-        extra=[extra],
+        extra=[read_catalogue(extra)],
     )
     labelled = data.targets["articleType"][data.extra]
     assert Counter(labelled.sum(1).tolist()) == {2: 20, 0: 20}
@@ -189,6 +190,26 @@ def test_extra_catalogues_and_alternate_photos_are_learnt_from(
     # Every product has an alternate photo, and season isn't learnt from those.
     assert not any(batch["season"].any() for batch in batches)
     assert any(batch["gender"].any() for batch in batches)
+
+
+def test_tables_of_details_go_to_the_catalogues_whose_products_they_name(
+    drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    extra = tmp_path / "phone"
+    (extra / "images").mkdir(parents=True)
+    photo = next((drawn_catalogue / "images").iterdir())
+    shutil.copy(photo, extra / "images" / "a.jpg")
+    (extra / "labels.csv").write_text("photo,label\nimages/a.jpg,Thing\n")
+    (tmp_path / "mine.csv").write_text("id,Neck\n1000,V\n")
+    (tmp_path / "theirs.csv").write_text("id,articleType\na,Ties\n")
+    tables = [tmp_path / "mine.csv", tmp_path / "theirs.csv"]
+    main, other = read_catalogues(drawn_catalogue, [extra], tables)
+    assert "V" in main.labels("Neck")
+    assert other.labels("articleType") == ["Ties"]
+    assert "Neck" not in other.attributes
+    (tmp_path / "nobodys.csv").write_text("id,Neck\nnone,V\n")
+    with pytest.raises(HangtagError, match=r"nobodys\.csv: none of its ids"):
+        read_catalogues(drawn_catalogue, [extra], tmp_path / "nobodys.csv")
 
 
 def test_a_recipe_for_attributes_that_are_not_there_is_refused(

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hangtag.photo_cache import WEARER
 from hangtag.recipe import Augmentation
+
+_WORN = WEARER / 255
+_SOMEBODY = 0.01
+"""Share of a photo that a wearer takes at least."""
 
 
 class Augmenter:
@@ -22,12 +27,14 @@ class Augmenter:
         self.recipe = recipe
         self.backgrounds = backgrounds
 
-    def __call__(self, photos: Tensor, size: tuple[int, int]) -> Tensor:
+    def __call__(self, photos: Tensor, size: tuple[int, int], worn: Tensor | None = None) -> Tensor:
         """Change a batch.
 
         Args:
-            photos: uint8 (N, H, W, 4): RGB, and the product's mask (255 where it is).
+            photos: uint8 (N, H, W, 4): RGB, and the mask of `hangtag.photo_cache.PhotoCache`.
             size: Height and width to return.
+            worn: bool (N,): which products are garments, whose wearer may be taken away; by
+                default none.
 
         Returns:
             float (N, 3, h, w), 0 to 255.
@@ -37,9 +44,14 @@ class Augmenter:
             pixels, self._grid(pixels, size), padding_mode="border", align_corners=False
         )
         colours, mask = pixels[:, :3], pixels[:, 3:]
+        # Half a pixel less than the mask, or the old background would show as a white rim.
+        product = (2 * mask / _WORN - 1).clamp(0, 1)
+        if worn is not None and self.recipe.wearer:
+            somebody = (photos[..., 3] == WEARER).flatten(1).float().mean(1) > _SOMEBODY
+            colours, product = self._undress(colours, mask, product, worn & somebody)
         colours = self._light(colours)
         if self.recipe.background:
-            colours = self._replace_background(colours, mask)
+            colours = self._replace_background(colours, product)
         if self.recipe.soften:
             colours = self._soften(colours)
         if self.recipe.noise:
@@ -64,6 +76,16 @@ class Augmenter:
         theta[:, 1, 1] = upside_down * torch.cos(angle) * stretch / zoom
         theta[:, :, 2] = 2 * _uniform((count, 2), -recipe.shift, recipe.shift, device)
         return functional.affine_grid(theta, [count, 4, *size], align_corners=False)
+
+    def _undress(
+        self, colours: Tensor, mask: Tensor, product: Tensor, worn: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Take the wearer out of some photos: white there, and no part of the product."""
+        chosen = worn & (torch.rand(len(worn), device=worn.device) < self.recipe.wearer)
+        chosen = chosen.view(-1, 1, 1, 1)
+        garment = ((mask - _WORN) / (1 - _WORN)).clamp(min=0)
+        alone = colours * garment + (1 - garment)
+        return torch.where(chosen, alone, colours), torch.where(chosen, garment, product)
 
     def _light(self, colours: Tensor) -> Tensor:
         recipe, shape, device = self.recipe, (len(colours), 1, 1, 1), colours.device

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.finishing import finish
 from hangtag.model import read_model
@@ -19,7 +18,7 @@ from hangtag.network import HangtagNetwork
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import Kind
-from hangtag.training_data import prepare
+from hangtag.training_data import prepare, read_catalogues
 from hangtag.weights import WeightsError, read_state
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def average(
     *,
     alternate: str | Path | None = None,
     extra: Sequence[str | Path] = (),
-    details: str | Path | None = None,
+    details: str | Path | Sequence[str | Path] | None = None,
     name: str | None = None,
     command: str | None = None,
     progress: Progress | None = None,
@@ -72,16 +71,13 @@ def average(
     if not first.info.recipe:
         raise HangtagError(f"{models[0]}: says nothing of its recipe; put another model first")
     recipe = Recipe.model_validate(first.info.recipe)
-    if isinstance(catalogue, str | Path):
-        catalogue = read_catalogue(catalogue)
-    if details is not None:
-        catalogue = catalogue.with_columns_from(details)
+    catalogue, *extras = read_catalogues(catalogue, extra, details)
     data = prepare(
         catalogue,
         # What only teaches the backbone isn't needed any more.
         recipe.model_copy(update={"auxiliary": []}),
         alternate=Path(alternate) if alternate else None,
-        extra=[Path(path) for path in extra],
+        extra=extras,
         split=cast(Kind, first.info.split),
         progress=progress,
     )

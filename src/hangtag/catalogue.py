@@ -45,6 +45,10 @@ _COUNTED = {
 }
 
 
+class OtherProductsError(HangtagError):
+    """A table that names none of a catalogue's products."""
+
+
 @dataclass
 class Catalogue:
     """Products, their photos and labels.
@@ -93,8 +97,8 @@ class Catalogue:
         """Add the attributes of another table that describes the same products by their ids.
 
         Raises:
-            HangtagError: The table can't be read, has no ids, none of these products, or an
-                attribute that is here already.
+            OtherProductsError: The table names none of these products.
+            HangtagError: It can't be read, has no ids, or an attribute that is here already.
         """
         import polars
 
@@ -104,6 +108,11 @@ class Catalogue:
         id_column = pick(rows.header, IDS)
         if id_column is None:
             raise HangtagError(f"{path}: no id column to join by; there are {_listed(rows.header)}")
+        ids = rows.column(id_column)
+        if not self.table["id"].is_in(ids).any():
+            raise OtherProductsError(
+                f"{path}: none of its ids is in {self.source}; is it the right one?"
+            )
         attributes = attribute_columns(rows.header, {id_column})
         doubled = [name for name in attributes if name in self.attributes]
         if doubled:
@@ -112,11 +121,9 @@ class Catalogue:
             )
         columns = {name: _labels(rows.column(name)) for name in attributes}
         other = polars.DataFrame(
-            {"id": rows.column(id_column), **columns},
+            {"id": ids, **columns},
             schema=dict.fromkeys(["id", *attributes], polars.String),
         ).unique("id", keep="first", maintain_order=True)
-        if not self.table["id"].is_in(other["id"].implode()).any():
-            raise HangtagError(f"{path}: none of its ids is in {self.source}; is it the right one?")
         return replace(
             self,
             table=self.table.join(other, on="id", how="left", maintain_order="left"),

@@ -21,19 +21,20 @@ def read_labels(
 ) -> Labels:
     """Take the labels of some attributes from a catalogue.
 
-    Attributes that it lacks are translated from its other columns where a translation is known,
-    and missing on every row where none is.
+    Attributes that it lacks, and rows without a label, are translated from its other columns where
+    a translation is known, and missing otherwise.
     """
     labels: Labels = {}
     for name in names:
-        if name in catalogue.attributes:
-            labels[name] = catalogue.labels(name)
-            continue
-        labels[name] = [None] * len(catalogue)
+        own = name in catalogue.attributes
+        labels[name] = catalogue.labels(name) if own else [None] * len(catalogue)
         for translation in translations:
             if translation.attribute == name and translation.column in catalogue.attributes:
                 words = catalogue.labels(translation.column)
-                labels[name] = [_translated(word, translation.values) for word in words]
+                labels[name] = [
+                    _translated(word, translation.values) if label is None else label
+                    for label, word in zip(labels[name], words, strict=True)
+                ]
     return labels
 
 

@@ -82,7 +82,7 @@ class Lesson(LightningModule):
             stage = self._stage()
             augmentation = self.recipe.augmentation.scaled(stage.augmentation)
             augment = Augmenter(augmentation, self._backgrounds)
-            photos = augment(photos, stage.size or self.recipe.input_size)
+            photos = augment(photos, stage.size or self.recipe.input_size, self._worn(batch))
         losses = self._losses(self._logits(photos), batch)
         total = torch.stack(list(losses.values())).sum()
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=len(photos))
@@ -169,6 +169,16 @@ class Lesson(LightningModule):
                 return stage
             left -= stage.epochs
         return self.recipe.schedule.stages[-1]
+
+    def _worn(self, batch: dict[str, Tensor]) -> Tensor:
+        """Which products are garments by their labels: bool (N,)."""
+        worn = torch.zeros(len(batch["photos"]), dtype=torch.bool, device=self.device)
+        for head in self.data.attributes:
+            values = self.recipe.augmentation.worn.get(head.name, [])
+            allowed = batch[head.name]
+            for value in set(values) & set(head.values):
+                worn |= allowed[:, head.index[value]] & (allowed.sum(1) == 1)
+        return worn
 
     def _losses(self, logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         recipe = self.recipe.loss

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageChops
 
 from hangtag.errors import HangtagError
+from hangtag.framing import frame
 from hangtag.jpeg_scans import without_fine_scans
 
 Source = str | Path | bytes | Image.Image | np.ndarray
@@ -93,12 +94,13 @@ def read_photo(
 
 
 def to_input(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Fit a photo into the network's input: whole, centred, its proportions kept.
+    """Fit a photo into the network's input, its proportions kept.
 
-    Shrinks with an anti-aliased bicubic filter (after whole-number box averaging when the photo
-    is several times too large), enlarges bicubically. What stays free is filled with the photo's
-    own border colour, the median of its outermost pixels, so that a product on a white
-    background remains on a white background.
+    Empty borders are cut where that spares bars, and tiny products are enlarged
+    (`hangtag.framing`). Shrinks with an anti-aliased bicubic filter (after whole-number box
+    averaging when the photo is several times too large), enlarges bicubically. What stays free is
+    filled with the photo's own border colour, the median of its outermost pixels, so that a
+    product on a white background remains on a white background.
 
     Args:
         photo: uint8 (H, W, 3).
@@ -108,19 +110,25 @@ def to_input(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         uint8 (height, width, 3).
     """
     height, width = size
-    rows, columns = photo.shape[:2]
-    scale = min(height / rows, width / columns)
-    fitted = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    seen = frame(photo, size)
+    scale = height / seen.height
+    top, left = max(0, round(seen.top)), max(0, round(seen.left))
+    inside = photo[top : round(seen.top + seen.height), left : round(seen.left + seen.width)]
+    rows, columns = inside.shape[:2]
+    fitted = (
+        min(width, max(1, round(columns * scale))),
+        min(height, max(1, round(rows * scale))),
+    )
     if fitted != (columns, rows):
-        picture = Image.fromarray(photo)
-        photo = np.asarray(picture.resize(fitted, Image.Resampling.BICUBIC, reducing_gap=3.0))
-    if photo.shape[:2] == (height, width):
-        return np.ascontiguousarray(photo)
-    border = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
+        picture = Image.fromarray(np.ascontiguousarray(inside))
+        inside = np.asarray(picture.resize(fitted, Image.Resampling.BICUBIC, reducing_gap=3.0))
+    if inside.shape[:2] == (height, width):
+        return np.ascontiguousarray(inside)
     canvas = np.empty((height, width, 3), np.uint8)
-    canvas[:] = np.median(border, axis=0).astype(np.uint8)
-    top, left = (height - photo.shape[0]) // 2, (width - photo.shape[1]) // 2
-    canvas[top : top + photo.shape[0], left : left + photo.shape[1]] = photo
+    canvas[:] = seen.background
+    down = min(max(0, int((top - seen.top) * scale)), height - fitted[1])
+    across = min(max(0, int((left - seen.left) * scale)), width - fitted[0])
+    canvas[down : down + fitted[1], across : across + fitted[0]] = inside
     return canvas
 
 

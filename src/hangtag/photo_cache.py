@@ -14,6 +14,7 @@ import numpy as np
 
 from hangtag.errors import HangtagError
 from hangtag.photo import PhotoError, read_photo, to_input
+from hangtag.wearer import wearer
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
 
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 _NEARLY_WHITE = 232
+WEARER = 200
+"""In the masks of cached photos: who wears the product, between 0 (background) and 255."""
+
 _CHUNK = 256
 
 
@@ -52,8 +56,9 @@ class PhotoCache:
     """The photos of a catalogue at one size.
 
     Attributes:
-        pixels: uint8 (rows, h, w, 4), memory-mapped: RGB, and a mask that is 255 on the product
-            and 0 on a white background (255 everywhere if the background isn't white).
+        pixels: uint8 (rows, h, w, 4), memory-mapped: RGB, and a mask that is 255 on the product,
+            `WEARER` on who wears it and 0 on a white background (255 everywhere if the background
+            isn't white).
         readable: bool (rows,); the other rows' pixels are black.
     """
 
@@ -108,7 +113,9 @@ def _fill(
             pixels = to_input(read_photo(catalogue.photo_bytes(photo), smallest=size), size)
         except (PhotoError, OSError, KeyError):
             return None
-        return np.dstack([pixels, product_mask(pixels)])
+        mask = product_mask(pixels)
+        mask[wearer(pixels, mask > 0)] = WEARER
+        return np.dstack([pixels, mask])
 
     # Written beside its place and moved there when whole, so that a killed run leaves no half.
     partial = file.with_name(f"{file.stem}-{os.getpid()}.partial.npy")

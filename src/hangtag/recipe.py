@@ -133,6 +133,10 @@ class Augmentation(_Section):
     """Largest relative change of one colour channel against the others."""
     background: float = Field(0.0, ge=0, le=1)
     """Share of the photos whose white background is replaced."""
+    wearer: float = Field(0.0, ge=0, le=1)
+    """Share of the garments' photos on white whose wearer is taken away, where a face is found."""
+    worn: dict[str, list[str]] = {"masterCategory": ["Apparel"]}
+    """Labels that only garments have, by attribute."""
     soften: float = Field(0.0, ge=0, le=1)
     """Share of the photos that lose detail, so that sharpness tells nothing."""
     noise: float = Field(0.0, ge=0)

@@ -19,7 +19,6 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import finish
@@ -30,7 +29,7 @@ from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind, count_parts
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
-from hangtag.training_data import prepare
+from hangtag.training_data import prepare, read_catalogues
 from hangtag.warm_start import start_from
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def train(
     *,
     alternate: str | Path | None = None,
     extra: Sequence[str | Path] = (),
-    details: str | Path | None = None,
+    details: str | Path | Sequence[str | Path] | None = None,
     attributes: Sequence[str] = (),
     split: Kind = "random",
     weights: str | Path | None = None,
@@ -71,7 +70,8 @@ def train(
         output: Folder to write: the model, and beside it checkpoints and logs.
         alternate: A folder or zip of other photos of the same products, named by their ids.
         extra: Further catalogues to learn from, through the recipe's translations.
-        details: A table of further attributes of the same products.
+        details: Tables of further attributes, by id, of the catalogue's products or of an extra
+            one's.
         attributes: What to learn in place of the recipe's attributes: columns of the catalogue.
         split: How to tell training, validation and test products apart.
         weights: Local file of backbone weights.
@@ -96,10 +96,7 @@ def train(
         recipe = read_recipe(recipe)
     if attributes:
         recipe = recipe.learning(list(attributes))
-    if isinstance(catalogue, str | Path):
-        catalogue = read_catalogue(catalogue)
-    if details is not None:
-        catalogue = catalogue.with_columns_from(details)
+    catalogue, *extras = read_catalogues(catalogue, extra, details)
     folder = Path(output)
     checkpoint = newest_checkpoint(folder) if resume else None
     if checkpoint is None and list((folder / CHECKPOINTS).glob("*.ckpt")):
@@ -114,7 +111,7 @@ def train(
         catalogue,
         recipe,
         alternate=Path(alternate) if alternate else None,
-        extra=[Path(path) for path in extra],
+        extra=extras,
         split=split,
         progress=progress,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hangtag.attributes import TYPE, TYPE_PARENTS, Attribute, Taxonomy, vocabulary
-from hangtag.catalogue import read_catalogue
+from hangtag.catalogue import OtherProductsError, read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
 from hangtag.photo_cache import Progress, cached_photos
@@ -97,12 +97,44 @@ class TrainingData:
         return np.flatnonzero(chosen)
 
 
+def read_catalogues(
+    catalogue: "str | Path | Catalogue",
+    extra: Sequence[str | Path] = (),
+    details: str | Path | Sequence[str | Path] | None = None,
+) -> "list[Catalogue]":
+    """Read the main catalogue and the extra ones, with further attributes of their products.
+
+    Args:
+        catalogue: The main one, or its path.
+        extra: Paths of others.
+        details: Tables of further attributes, by id; each is joined to the catalogues whose
+            products it names.
+
+    Raises:
+        HangtagError: Something that can't be read, or a table that names no product.
+    """
+    if isinstance(catalogue, str | Path):
+        catalogue = read_catalogue(catalogue)
+    found = [catalogue, *(read_catalogue(path) for path in extra)]
+    tables = [details] if isinstance(details, str | Path) else details or ()
+    for table in tables:
+        errors = []
+        for number, one in enumerate(found):
+            try:
+                found[number] = one.with_columns_from(table)
+            except OtherProductsError as error:
+                errors.append(error)
+        if len(errors) == len(found):
+            raise errors[0]
+    return found
+
+
 def prepare(
     catalogue: "Catalogue",
     recipe: Recipe,
     *,
     alternate: Path | None = None,
-    extra: Sequence[Path] = (),
+    extra: "Sequence[Catalogue]" = (),
     split: Kind = "random",
     progress: Progress | None = None,
 ) -> TrainingData:
@@ -119,7 +151,7 @@ def prepare(
     Raises:
         HangtagError: The catalogue lacks an attribute of the recipe, or has nothing to train on.
     """
-    catalogues = [catalogue, *(read_catalogue(path) for path in extra)]
+    catalogues = [catalogue, *extra]
     asked = [*recipe.details, *recipe.auxiliary]
     left_out = [name for name in asked if name not in catalogue.attributes]
     recipe = _without(recipe, left_out)

@@ -26,7 +26,11 @@ _Extra = Annotated[
     list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
 ]
 _Details = Annotated[
-    Path | None, typer.Option(help="Table of further attributes of the products, by id.")
+    list[Path] | None,
+    typer.Option(
+        help="Table of further attributes, by id, of the catalogue's products or of an extra "
+        "one's; may be repeated."
+    ),
 ]
 _Name = Annotated[str | None, typer.Option(help="The model's name.")]
 
@@ -84,7 +88,7 @@ def train(
             output,
             alternate=alternate,
             extra=extra or (),
-            details=details,
+            details=details or (),
             attributes=attributes or (),
             split=split,
             weights=weights,
@@ -130,7 +134,7 @@ def average(
             output,
             alternate=alternate,
             extra=extra or (),
-            details=details,
+            details=details or (),
             name=name,
             command=_typed(),
             progress=tell,
