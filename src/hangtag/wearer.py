@@ -28,9 +28,8 @@ _SHOULDERS = 1.6
 def wearer(pixels: np.ndarray, product: np.ndarray) -> np.ndarray:
     """Mark skin, head and hair of a person in a photo.
 
-    A patch of skin colour at the top is the face (ranges of Cr and Cb after Chai and Ngan, "Face
-    segmentation using skin-color map", 1999); other skin is what has this face's tone; whatever is
-    above the shoulders is head. A rough cut: hair that falls over the shoulders stays.
+    A patch of skin colour at the top is the face; other skin is what has this face's tone;
+    whatever is above the shoulders is head. A rough cut: hair that falls over the shoulders stays.
 
     Args:
         pixels: uint8 (h, w, 3).
@@ -45,11 +44,8 @@ def wearer(pixels: np.ndarray, product: np.ndarray) -> np.ndarray:
     if product.all() or not product.any():
         return nobody
     width = product.shape[1]
-    red, green, blue = np.moveaxis(pixels.astype(np.float32), -1, 0)
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    cr, cb = 0.713 * (red - luma) + 128, 0.564 * (blue - luma) + 128
-    skin = product & (luma > 50) & (red > green)
-    skin &= (cr > 136) & (cr < 176) & (cb > 80) & (cb < 125)
+    skin, cr, cb = _tones(pixels)
+    skin &= product
     patches, count = ndimage.label(ndimage.binary_opening(skin))
     if not count:
         return nobody
@@ -76,3 +72,19 @@ def wearer(pixels: np.ndarray, product: np.ndarray) -> np.ndarray:
         above = middle + shoulders[0]
         found[:above] |= product[:above]
     return found
+
+
+def skin_coloured(pixels: np.ndarray) -> np.ndarray:
+    """Where a photo has the colour of skin, whatever it is: bool (h, w) of uint8 (h, w, 3).
+
+    Ranges of Cr and Cb after Chai and Ngan, "Face segmentation using skin-color map", 1999.
+    """
+    return _tones(pixels)[0]
+
+
+def _tones(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    red, green, blue = np.moveaxis(pixels.astype(np.float32), -1, 0)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    cr, cb = 0.713 * (red - luma) + 128, 0.564 * (blue - luma) + 128
+    skin = (luma > 50) & (red > green) & (cr > 136) & (cr < 176) & (cb > 80) & (cb < 125)
+    return skin, cr, cb

@@ -1,0 +1,78 @@
+"""How well models tell whom a garment is for when nobody wears it.
+
+`python -m benchmarks.laid_flat plain default --data FOLDER` looks at the test garments of the
+public dataset whose photos show no skin, and at the others. There most adults' clothes are worn and
+most children's laid flat, so a model may take for a child's whatever nobody wears.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import accuracy_score, recall_score
+
+from hangtag.catalogue import read_catalogue
+from hangtag.photo import read_photo
+from hangtag.photo_reader import PhotoReader
+from hangtag.split import assign
+from hangtag.tagger import Tagger
+from hangtag.wearer import skin_coloured
+
+GARMENTS = ("Topwear", "Bottomwear", "Dress")
+SHOWN = ("Men", "Women", "Boys", "Girls")
+_BARE = 0.005
+"""Share of a photo that has the colour of skin from which on somebody may wear the garment."""
+
+_BATCH = 64
+
+
+def main() -> None:
+    """Print a row for each model and kind of photo."""
+    parser = argparse.ArgumentParser(prog="benchmarks.laid_flat", description=__doc__)
+    parser.add_argument("models", nargs="+", help="names or folders of models")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the archives")
+    parser.add_argument("--split", default="test")
+    options = parser.parse_args()
+    photos, genders = _garments(options.data, options.split)
+    worn = np.array([skin_coloured(photo).mean() >= _BARE for photo in photos])
+    print(f"| model | photos | garments | right | {' | '.join(SHOWN)} |")
+    print(f"|---|---|--:|--:|{'--:|' * len(SHOWN)}")
+    for model in options.models:
+        said = _genders(Tagger(model), photos)
+        for name, chosen in (("with skin", worn), ("without", ~worn)):
+            truth, found = genders[chosen], said[chosen]
+            right = 100 * accuracy_score(truth, found)
+            recalls = recall_score(truth, found, labels=SHOWN, average=None, zero_division=0)
+            counts = [int((truth == label).sum()) for label in SHOWN]
+            cells = [
+                f"{100 * recall:.0f} of {count}"
+                for recall, count in zip(recalls, counts, strict=True)
+            ]
+            print(f"| {model} | {name} | {len(truth)} | {right:.1f} | {' | '.join(cells)} |")
+
+
+def _garments(data: Path, split: str) -> tuple[list[np.ndarray], np.ndarray]:
+    catalogue = read_catalogue(data / "fashion-product-images-small.zip")
+    larger = data / "larger.zip"
+    reader = PhotoReader(catalogue, larger if larger.is_file() else None)
+    kinds, genders = catalogue.labels("subCategory"), catalogue.labels("gender")
+    rows = [
+        row
+        for row in np.flatnonzero(assign(catalogue) == split).tolist()
+        if kinds[row] in GARMENTS and genders[row] and reader.has(row)
+    ]
+    return [read_photo(reader.read(row)) for row in rows], np.array([genders[row] for row in rows])
+
+
+def _genders(tagger: Tagger, photos: list[np.ndarray]) -> np.ndarray:
+    values = next(one.values for one in tagger.attributes if one.name == "gender")
+    inputs = np.stack([tagger.prepare(photo) for photo in photos])
+    chosen = [
+        tagger.probabilities(inputs[at : at + _BATCH]).values["gender"].argmax(axis=1)
+        for at in range(0, len(inputs), _BATCH)
+    ]
+    return np.array(values)[np.concatenate(chosen)]
+
+
+if __name__ == "__main__":
+    main()
