@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -10,6 +11,7 @@ import reviewing
 from drawing import draw_broken_photos, draw_garment
 from hangtag import Tagger
 from hangtag.app import workspace as workspaces
+from hangtag.app.pictures import heat_map
 from hangtag.app.review import Review
 from hangtag.app.uploads import Upload
 from hangtag.app.workspace import Workspace, Workspaces
@@ -95,6 +97,16 @@ def test_a_heat_map_covers_the_photo(workspace: Workspace, tagger: Tagger):
     heated = Image.open(io.BytesIO(workspace.explained(photo, tagger, "articleType", "Tshirts")))
     assert heated.size == plain.size
     assert heated.convert("RGB").tobytes() != plain.tobytes()
+
+
+@pytest.mark.parametrize("left", [10, 220, 430])
+def test_heat_lies_on_what_the_network_saw_of_a_wide_photo(left: int):
+    photo = Image.new("RGB", (600, 400), "white")
+    photo.paste((40, 40, 40), (left, 40, left + 160, 360))
+    heated = np.asarray(Image.open(io.BytesIO(heat_map(photo, np.ones((128, 96), np.float32)))))
+    hot = (heated[200] != np.asarray(photo)[200]).any(axis=1)
+    assert hot[left : left + 160].all()
+    assert hot.sum() < 320
 
 
 def test_a_catalogue_that_cannot_be_read_leaves_none_open(workspace: Workspace):

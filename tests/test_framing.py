@@ -59,6 +59,11 @@ def test_a_photo_whose_border_is_not_empty_is_shown_whole() -> None:
     assert extent(made) == pytest.approx((64, 48), abs=1)
 
 
+def test_a_garment_cut_by_the_lower_edge_loses_the_sides_alone() -> None:
+    made = to_input(photo((400, 400), (40, 400), (120, 280)), SIZE)
+    assert extent(made) == pytest.approx((115, 51), abs=2)
+
+
 def test_specks_of_compression_do_not_hold_the_border() -> None:
     noisy = photo((400, 600), (40, 360), (220, 380)).astype(int)
     noisy += np.random.default_rng(1).integers(-6, 7, noisy.shape)

@@ -149,6 +149,7 @@ def read_catalogue(
     path: str | Path,
     *,
     photo_column: str | None = None,
+    columns: str | Path | None = None,
     check_photos: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Catalogue:
@@ -161,6 +162,7 @@ def read_catalogue(
         path: A zip, a folder or a table; see the module's text.
         photo_column: Column that names the photos, relative to the table's folder; guessed from
             its name by default. Without such a column, photos are found by the product's id.
+        columns: A table of further attributes, for `Catalogue.with_columns_from`.
         check_photos: Also decode every photo, and treat unreadable ones like missing ones.
         progress: Called with the numbers of photos checked so far and in all.
 
@@ -183,6 +185,8 @@ def read_catalogue(
         catalogue = _from_rows(rows, where, path, found, photo_column)
     if not len(catalogue):
         raise HangtagError(f"{where}: no products in it; a header and at least one row are needed")
+    if columns is not None:
+        catalogue = catalogue.with_columns_from(columns)
     return _checked(catalogue, progress) if check_photos else catalogue
 
 

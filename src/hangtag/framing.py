@@ -15,7 +15,7 @@ _SAMPLED = 64
 _SAME, _OTHER = 14, 20
 """Levels of a channel: up to the first a pixel is background, above the second it is product."""
 
-_EMPTY_BORDER = 0.9
+_EMPTY_BORDER = 0.7
 """Share of the outermost pixels that must be background."""
 
 _MARGIN = 0.03
@@ -65,7 +65,8 @@ def frame(photo: np.ndarray, shape: tuple[int, int]) -> Frame:
     if product is not None:
         start, end = product
         least = ((end - start) / shape).max()
-        scale = min(scale, max(ratios.min(), least / (1 - 2 * _MARGIN)))
+        with_margin = np.minimum((end - start) / (1 - 2 * _MARGIN), sides)
+        scale = min(scale, max(ratios.min(), (with_margin / shape).max()))
         if least / scale < _TINY:
             scale = least / _ENLARGED
         middle = _around(start, end, sides, scale * np.array(shape))

@@ -6,6 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from hangtag.framing import frame
 from hangtag.heat_map import heat_picture
 
 THUMBNAIL = 320
@@ -41,20 +42,17 @@ def heat_map(picture: Image.Image, activation: np.ndarray) -> bytes:
 
     Args:
         picture: The photo, RGB, in any size.
-        activation: float32 (h, w), 0 to 1, over the network's input: the photo fitted into
-            h × w pixels, centred, with borders where the proportions differ.
+        activation: float32 (h, w), 0 to 1, over the network's input: what `hangtag.framing` chose
+            of the photo, in h × w pixels.
 
     Returns:
         A PNG of the photo's size.
     """
-    inner = _without_borders(activation, picture.width / picture.height)
-    heat = Image.fromarray(inner.astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC)
-    return heat_picture(np.asarray(picture), np.asarray(heat))
-
-
-def _without_borders(activation: np.ndarray, aspect: float) -> np.ndarray:
-    height, width = activation.shape
-    inner_height = min(height, max(1, round(width / aspect)))
-    inner_width = min(width, max(1, round(height * aspect)))
-    top, left = (height - inner_height) // 2, (width - inner_width) // 2
-    return activation[top : top + inner_height, left : left + inner_width]
+    pixels = np.asarray(picture)
+    seen = frame(pixels, (activation.shape[0], activation.shape[1]))
+    window = (max(1, round(seen.width)), max(1, round(seen.height)))
+    heat = Image.fromarray(activation.astype(np.float32))
+    placed = Image.new("F", picture.size)
+    corner = (round(seen.left), round(seen.top))
+    placed.paste(heat.resize(window, Image.Resampling.BICUBIC), corner)
+    return heat_picture(pixels, np.asarray(placed))

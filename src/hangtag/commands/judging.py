@@ -45,9 +45,7 @@ def explore(
     pairs = [tuple(pair.split(":")) for pair in cross or []]
     if any(len(pair) != 2 for pair in pairs):
         raise typer.BadParameter("--cross takes two attributes with a colon between: gender:usage")
-    products = read_catalogue(catalogue, photo_column=photo_column)
-    if columns is not None:
-        products = products.with_columns_from(columns)
+    products = read_catalogue(catalogue, photo_column=photo_column, columns=columns)
     reports = require("report", "hangtag.reports.explore")
     with progress_bar("reading photos") as tell:
         report = reports.run(products, crossed=pairs, output=output, progress=tell)
@@ -145,9 +143,7 @@ def audit(
         raise typer.BadParameter("give --output FILE.csv, --contact-sheet, --apply or --json")
     if reviewed is not None and apply is None:
         raise typer.BadParameter("--reviewed needs --apply FOLDER")
-    products = read_catalogue(catalogue, photo_column=photo_column)
-    if columns is not None:
-        products = products.with_columns_from(columns)
+    products = read_catalogue(catalogue, photo_column=photo_column, columns=columns)
     run = require("report", "hangtag.reports.audit_run")
     with step_progress() as tell:
         found, lines = run.run(

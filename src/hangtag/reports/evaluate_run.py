@@ -75,9 +75,7 @@ def run(
         raise HangtagError(f"{output}: unknown ending; choose one of {', '.join(_FORMS)}")
     if output is not None and not output.absolute().parent.is_dir():
         raise HangtagError(f"{output}: there is no folder {output.parent}; make it first")
-    products = read_catalogue(catalogue)
-    if columns is not None:
-        products = products.with_columns_from(columns)
+    products = read_catalogue(catalogue, columns=columns)
     kind: Kind | None = "temporal" if protocol == "temporal" else None
     evaluations = [
         evaluate(
