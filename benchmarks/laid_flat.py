@@ -1,8 +1,9 @@
 """How well models tell whom a garment is for when nobody wears it.
 
 `python -m benchmarks.laid_flat plain default --data FOLDER` looks at the test garments of the
-public dataset whose photos show no skin, and at the others. There most adults' clothes are worn and
-most children's laid flat, so a model may take for a child's whatever nobody wears.
+public dataset whose photos show no skin, at the others, and at those with a face once more with
+their wearer taken away (as the recipe `elsewhere` does in training). There most adults' clothes are
+worn and most children's laid flat, so a model may take for a child's whatever nobody wears.
 """
 
 import argparse
@@ -12,17 +13,19 @@ import numpy as np
 from sklearn.metrics import accuracy_score, recall_score
 
 from hangtag.catalogue import read_catalogue
-from hangtag.photo import read_photo
+from hangtag.photo import read_photo, to_input
+from hangtag.photo_cache import product_mask
 from hangtag.photo_reader import PhotoReader
 from hangtag.split import assign
 from hangtag.tagger import Tagger
-from hangtag.wearer import skin_coloured
+from hangtag.wearer import skin_coloured, wearer
 
 GARMENTS = ("Topwear", "Bottomwear", "Dress")
 SHOWN = ("Men", "Women", "Boys", "Girls")
 _BARE = 0.005
 """Share of a photo that has the colour of skin from which on somebody may wear the garment."""
 
+_SIZE = (128, 96)
 _BATCH = 64
 
 
@@ -35,12 +38,20 @@ def main() -> None:
     options = parser.parse_args()
     photos, genders = _garments(options.data, options.split)
     worn = np.array([skin_coloured(photo).mean() >= _BARE for photo in photos])
+    alone = [_alone(photo) for photo in photos]
+    faces = np.array([photo is not None for photo in alone])
     print(f"| model | photos | garments | right | {' | '.join(SHOWN)} |")
     print(f"|---|---|--:|--:|{'--:|' * len(SHOWN)}")
     for model in options.models:
-        said = _genders(Tagger(model), photos)
-        for name, chosen in (("with skin", worn), ("without", ~worn)):
-            truth, found = genders[chosen], said[chosen]
+        tagger = Tagger(model)
+        said = _genders(tagger, photos)
+        without = _genders(tagger, [photo for photo in alone if photo is not None])
+        for name, truth, found in (
+            ("with skin", genders[worn], said[worn]),
+            ("without", genders[~worn], said[~worn]),
+            ("with a face", genders[faces], said[faces]),
+            ("the same, wearer taken away", genders[faces], without),
+        ):
             right = 100 * accuracy_score(truth, found)
             recalls = recall_score(truth, found, labels=SHOWN, average=None, zero_division=0)
             counts = [int((truth == label).sum()) for label in SHOWN]
@@ -62,6 +73,16 @@ def _garments(data: Path, split: str) -> tuple[list[np.ndarray], np.ndarray]:
         if kinds[row] in GARMENTS and genders[row] and reader.has(row)
     ]
     return [read_photo(reader.read(row)) for row in rows], np.array([genders[row] for row in rows])
+
+
+def _alone(photo: np.ndarray) -> np.ndarray | None:
+    """A photo on white without who wears the garment; None where no face is found."""
+    fitted = to_input(photo, _SIZE).copy()
+    somebody = wearer(fitted, product_mask(fitted) > 0)
+    if not somebody.any():
+        return None
+    fitted[somebody] = 255
+    return fitted
 
 
 def _genders(tagger: Tagger, photos: list[np.ndarray]) -> np.ndarray:

@@ -51,6 +51,15 @@ def test_weights_are_the_mean_of_the_models(
         assert np.allclose(mean[name], (one[name] + other[name]) / 2, atol=1e-2), name
 
 
+def test_a_model_named_twice_counts_twice(
+    tiny_model: Path, changed_model: Path, drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    models = [tiny_model, changed_model, changed_model]
+    mean = average(models, drawn_catalogue, tmp_path / "mean")
+    one, other = (load_file(read_model(model).weights_path) for model in (tiny_model, mean))
+    assert other[BIAS][0] - one[BIAS][0] == pytest.approx(16 / 3, abs=1e-2)
+
+
 def test_the_mean_is_a_whole_model_with_its_own_numbers(
     averaged: Path, drawn_catalogue: Path
 ) -> None:

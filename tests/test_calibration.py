@@ -115,3 +115,11 @@ def test_confidences_say_how_often_tags_are_right_though_labels_are_noisy() -> N
     found = Decoder([values], Taxonomy(), scales)({"gender": honest})["gender"]
     # The likelihood of the labels alone leaves a gap of 0.08.
     assert found.max(1).mean() == pytest.approx((found.argmax(1) == truth).mean(), abs=0.045)
+
+
+def test_a_tolerance_accepts_what_nearly_reaches_the_target() -> None:
+    confidence = np.repeat([0.9, 0.6], 50)
+    right = np.concatenate([np.ones(50, bool), np.arange(50) % 7 != 0])
+    assert right.mean() == 0.92
+    assert fit_thresholds(confidence, right)[0.95] == 0.9
+    assert fit_thresholds(confidence, right, tolerance=0.03)[0.95] == 0.6

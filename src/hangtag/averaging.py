@@ -43,8 +43,8 @@ def average(
 
     Args:
         models: At least two names or folders of models, or checkpoints of unfinished runs
-            (``.ckpt``); the first must be a model. All of one recipe's network and one catalogue's
-            vocabularies.
+            (``.ckpt``); the first must be a model. One named twice counts twice. All of one
+            recipe's network and one catalogue's vocabularies.
         catalogue: The one they were trained on; its validation products calibrate.
         output: Folder to write.
         alternate: As for `hangtag.train`.
@@ -82,7 +82,7 @@ def average(
         progress=progress,
     )
     network = HangtagNetwork(recipe.network, data.attributes, recipe.input_size, from_scratch=True)
-    states = {str(one): _read(one) for one in models}
+    states = [(str(one), _read(one)) for one in models]
     network.load_state_dict(_mean(states, network.state_dict()))
     opened = [read_model(one) for one in models if not _is_checkpoint(one)]
     commands = [typed for model in opened for typed in model.info.commands]
@@ -119,9 +119,11 @@ def _read(model: str | Path) -> dict[str, Tensor]:
     }
 
 
-def _mean(states: dict[str, dict[str, Tensor]], own: dict[str, Tensor]) -> dict[str, Tensor]:
+def _mean(
+    states: Sequence[tuple[str, dict[str, Tensor]]], own: dict[str, Tensor]
+) -> dict[str, Tensor]:
     """The mean of each of a network's tensors; counters are taken from the first state."""
-    for model, state in states.items():
+    for model, state in states:
         for key, tensor in own.items():
             if key not in state or state[key].numel() != tensor.numel():
                 raise WeightsError(
@@ -130,7 +132,7 @@ def _mean(states: dict[str, dict[str, Tensor]], own: dict[str, Tensor]) -> dict[
                 )
     mean = {}
     for key, tensor in own.items():
-        values = [state[key].reshape(tensor.shape) for state in states.values()]
+        values = [state[key].reshape(tensor.shape) for _, state in states]
         floats = tensor.is_floating_point()
         mean[key] = torch.stack([one.float() for one in values]).mean(0) if floats else values[0]
     return mean

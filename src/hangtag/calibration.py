@@ -194,12 +194,15 @@ def _fit_confidence(evidence: np.ndarray, mask: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-0.7, 0.7), method="bounded").x))
 
 
-def fit_thresholds(confidence: np.ndarray, right: np.ndarray) -> dict[float, float]:
+def fit_thresholds(
+    confidence: np.ndarray, right: np.ndarray, *, tolerance: float = 0.0
+) -> dict[float, float]:
     """For each precision target the lowest confidence from which on tags were that precise.
 
     Args:
         confidence: float (N,).
         right: bool (N,).
+        tolerance: How far the precision may lie below the target, 0 to 1.
 
     Returns:
         Threshold by target, `NEVER` where the target isn't reached on at least 30 photos.
@@ -212,7 +215,7 @@ def fit_thresholds(confidence: np.ndarray, right: np.ndarray) -> dict[float, flo
     cuttable[: _SMALLEST_SAMPLE - 1] = False
     thresholds = {}
     for target in PRECISIONS:
-        reached = np.flatnonzero(cuttable & (precision >= target))
+        reached = np.flatnonzero(cuttable & (precision >= target - tolerance))
         thresholds[target] = float(sorted_confidence[reached[-1]]) if len(reached) else NEVER
     return thresholds
 
