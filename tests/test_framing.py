@@ -48,6 +48,11 @@ def test_a_tiny_product_is_brought_nearer(top: int) -> None:
     assert extent(made) == pytest.approx((90, 67), abs=5)
 
 
+def test_a_speck_is_not_blown_up() -> None:
+    made = to_input(photo((400, 300), (200, 208), (150, 158)), SIZE)
+    assert max(extent(made)) < 8
+
+
 def test_a_wide_product_stays_whole() -> None:
     made = to_input(photo((300, 600), (120, 180), (0, 600)), SIZE)
     assert extent(made) == pytest.approx((10, 96), abs=1)

@@ -21,8 +21,9 @@ _EMPTY_BORDER = 0.7
 _MARGIN = 0.03
 """Share of the frame that stays free beside the product, where the photo leaves some free."""
 
-_TINY, _ENLARGED = 0.5, 0.7
-"""Products whose larger side takes less than the first of the frame get the second."""
+_SPECK, _TINY, _ENLARGED = 0.05, 0.5, 0.7
+"""Products whose larger side takes less than the second of the frame get the third; what takes less
+than the first is no product."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def frame(photo: np.ndarray, shape: tuple[int, int]) -> Frame:
         least = ((end - start) / shape).max()
         with_margin = np.minimum((end - start) / (1 - 2 * _MARGIN), sides)
         scale = min(scale, max(ratios.min(), (with_margin / shape).max()))
-        if least / scale < _TINY:
+        if _SPECK < least / scale < _TINY:
             scale = least / _ENLARGED
         middle = _around(start, end, sides, scale * np.array(shape))
     window = scale * np.array(shape)
