@@ -6,7 +6,6 @@ shapes and framings, other backgrounds, other light, poorer files. Each changed 
 product's labels still, so what is lost is what a model owes to one shop's way of taking photos.
 """
 
-import argparse
 import io
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from benchmarks.options import options
 from benchmarks.out_of_domain import test_photos
-from hangtag.catalogue import read_catalogue
+from benchmarks.photos import products
 from hangtag.judge import evaluate
 from hangtag.photo import read_photo
 from hangtag.photo_cache import product_mask
 from hangtag.photo_reader import PhotoReader
-from hangtag.split import assign
 from hangtag.verdict import COLOUR_GROUP
 
 SHOWN = ("gender", "articleType", "baseColour", COLOUR_GROUP, "season", "usage")
@@ -113,28 +112,18 @@ def changes(floors: Sequence[Image.Image]) -> dict[str, Change]:
 
 def main() -> None:
     """Print a table for each model."""
-    parser = argparse.ArgumentParser(prog="benchmarks.carry_over", description=__doc__)
-    parser.add_argument("models", nargs="+", help="names or folders of models")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the archives")
-    parser.add_argument("--split", default="test")
-    options = parser.parse_args()
-    catalogue = read_catalogue(options.data / "fashion-product-images-small.zip")
-    larger, phone = options.data / "larger.zip", options.data / "real-world.zip"
-    reader = PhotoReader(catalogue, larger if larger.is_file() else None)
-    rows = [
-        row
-        for row in np.flatnonzero(assign(catalogue) == options.split).tolist()
-        if reader.has(row)
-    ]
+    typed = options("carry_over", __doc__)
+    catalogue, reader, rows = products(typed.data, typed.split)
+    phone = typed.data / "real-world.zip"
     floors = _corners(phone) if phone.is_file() else []
-    tables: dict[str, list[str]] = {model: [] for model in options.models}
+    tables: dict[str, list[str]] = {model: [] for model in typed.models}
     for name, change in changes(floors).items():
         with tempfile.TemporaryDirectory() as folder:
             write_changed(
                 change, reader, catalogue.table["id"].gather(rows).to_list(), rows, folder
             )
             for model, lines in tables.items():
-                found = evaluate(model, catalogue, split=options.split, photos=folder).summary()
+                found = evaluate(model, catalogue, split=typed.split, photos=folder).summary()
                 cells = [f"{100 * (found[one]['accuracy'] or 0):.1f}" for one in SHOWN]
                 lines.append(f"| {name} | {' | '.join(cells)} |")
     for model, lines in tables.items():

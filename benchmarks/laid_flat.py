@@ -6,44 +6,38 @@ their wearer taken away (as the recipe `elsewhere` does in training). There most
 worn and most children's laid flat, so a model may take for a child's whatever nobody wears.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import accuracy_score, recall_score
 
-from hangtag.catalogue import read_catalogue
+from benchmarks.options import options
+from benchmarks.photos import products
 from hangtag.photo import read_photo, to_input
 from hangtag.photo_cache import product_mask
-from hangtag.photo_reader import PhotoReader
-from hangtag.split import assign
 from hangtag.tagger import Tagger
 from hangtag.wearer import skin_coloured, wearer
 
+GENDER = "gender"
 GARMENTS = ("Topwear", "Bottomwear", "Dress")
 SHOWN = ("Men", "Women", "Boys", "Girls")
 _BARE = 0.005
 """Share of a photo that has the colour of skin from which on somebody may wear the garment."""
 
 _SIZE = (128, 96)
-_BATCH = 64
 
 
 def main() -> None:
     """Print a row for each model and kind of photo."""
-    parser = argparse.ArgumentParser(prog="benchmarks.laid_flat", description=__doc__)
-    parser.add_argument("models", nargs="+", help="names or folders of models")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the archives")
-    parser.add_argument("--split", default="test")
-    options = parser.parse_args()
-    photos, genders = _garments(options.data, options.split)
+    typed = options("laid_flat", __doc__)
+    photos, genders = _garments(typed.data, typed.split)
     worn = np.array([skin_coloured(photo).mean() >= _BARE for photo in photos])
     alone = [_alone(photo) for photo in photos]
     faces = np.array([photo is not None for photo in alone])
     print(f"| model | photos | garments | right | {' | '.join(SHOWN)} |")
     print(f"|---|---|--:|--:|{'--:|' * len(SHOWN)}")
-    for model in options.models:
-        tagger = Tagger(model)
+    for model in typed.models:
+        tagger = Tagger(model, attributes=[GENDER])
         said = _genders(tagger, photos)
         without = _genders(tagger, [photo for photo in alone if photo is not None])
         for name, truth, found in (
@@ -63,15 +57,9 @@ def main() -> None:
 
 
 def _garments(data: Path, split: str) -> tuple[list[np.ndarray], np.ndarray]:
-    catalogue = read_catalogue(data / "fashion-product-images-small.zip")
-    larger = data / "larger.zip"
-    reader = PhotoReader(catalogue, larger if larger.is_file() else None)
-    kinds, genders = catalogue.labels("subCategory"), catalogue.labels("gender")
-    rows = [
-        row
-        for row in np.flatnonzero(assign(catalogue) == split).tolist()
-        if kinds[row] in GARMENTS and genders[row] and reader.has(row)
-    ]
+    catalogue, reader, rows = products(data, split)
+    kinds, genders = catalogue.labels("subCategory"), catalogue.labels(GENDER)
+    rows = [row for row in rows if kinds[row] in GARMENTS and genders[row]]
     return [read_photo(reader.read(row)) for row in rows], np.array([genders[row] for row in rows])
 
 
@@ -86,13 +74,7 @@ def _alone(photo: np.ndarray) -> np.ndarray | None:
 
 
 def _genders(tagger: Tagger, photos: list[np.ndarray]) -> np.ndarray:
-    values = next(one.values for one in tagger.attributes if one.name == "gender")
-    inputs = np.stack([tagger.prepare(photo) for photo in photos])
-    chosen = [
-        tagger.probabilities(inputs[at : at + _BATCH]).values["gender"].argmax(axis=1)
-        for at in range(0, len(inputs), _BATCH)
-    ]
-    return np.array(values)[np.concatenate(chosen)]
+    return np.array([result.tags[GENDER].value for result in tagger.tag([*photos])])
 
 
 if __name__ == "__main__":

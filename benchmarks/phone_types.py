@@ -6,48 +6,35 @@ judges by `phone_types.csv`, finer labels of 1,006 photos, given by eye: ``Heels
 photo leaves it open, none where it can't be told.
 """
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from hangtag.attributes import ANY_OF
+from benchmarks.options import options
+from hangtag.attributes import ANY_OF, TYPE
 from hangtag.catalogue import read_catalogue
 from hangtag.split import assign
 from hangtag.tagger import Tagger
 
 TYPES = Path(__file__).with_suffix(".csv")
-_BATCH = 64
 
 
 def main() -> None:
     """Print a row for each model and coarse label."""
-    parser = argparse.ArgumentParser(prog="benchmarks.phone_types", description=__doc__)
-    parser.add_argument("models", nargs="+", help="names or folders of models")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the archives")
-    parser.add_argument("--split", default="test")
-    options = parser.parse_args()
-    catalogue = read_catalogue(options.data / "real-world.zip").with_columns_from(TYPES)
-    coarse, fine = catalogue.labels("label"), catalogue.labels("articleType")
+    typed = options("phone_types", __doc__)
+    catalogue = read_catalogue(typed.data / "real-world.zip", columns=TYPES)
+    coarse, fine = catalogue.labels("label"), catalogue.labels(TYPE)
     rows = [
         row
-        for row in np.flatnonzero(assign(catalogue) == options.split).tolist()
+        for row in np.flatnonzero(assign(catalogue) == typed.split).tolist()
         if fine[row] is not None
     ]
     print("| model | label | photos | right | said most |\n|---|---|--:|--:|---|")
-    for model in options.models:
-        tagger = Tagger(model, attributes=["articleType"])
-        inputs = np.stack(
-            [tagger.prepare(catalogue.photo_bytes(catalogue.table["photo"][row])) for row in rows]
-        )
-        chosen = np.concatenate(
-            [
-                tagger.probabilities(inputs[at : at + _BATCH]).values["articleType"].argmax(axis=1)
-                for at in range(0, len(inputs), _BATCH)
-            ]
-        )
-        said = [tagger.attributes[0].values[index] for index in chosen]
+    for model in typed.models:
+        photos = [catalogue.photo_bytes(catalogue.table["photo"][row]) for row in rows]
+        found = Tagger(model, attributes=[TYPE]).tag([*photos])
+        said = [result.tags[TYPE].value for result in found]
         for label in dict.fromkeys(coarse[row] for row in rows):
             these = [
                 (fine[row], word)

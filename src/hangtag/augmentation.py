@@ -46,7 +46,7 @@ class Augmenter:
         colours, mask = pixels[:, :3], pixels[:, 3:]
         # Half a pixel less than the mask, or the old background would show as a white rim.
         product = (2 * mask / _WORN - 1).clamp(0, 1)
-        if worn is not None and self.recipe.wearer:
+        if worn is not None:
             somebody = (photos[..., 3] == WEARER).flatten(1).float().mean(1) > _SOMEBODY
             colours, product = self._undress(colours, mask, product, worn & somebody)
         colours = self._light(colours)

@@ -82,7 +82,8 @@ class Lesson(LightningModule):
             stage = self._stage()
             augmentation = self.recipe.augmentation.scaled(stage.augmentation)
             augment = Augmenter(augmentation, self._backgrounds)
-            photos = augment(photos, stage.size or self.recipe.input_size, self._worn(batch))
+            worn = self._worn(batch) if augmentation.wearer else None
+            photos = augment(photos, stage.size or self.recipe.input_size, worn)
         losses = self._losses(self._logits(photos), batch)
         total = torch.stack(list(losses.values())).sum()
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=len(photos))
