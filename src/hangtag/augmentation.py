@@ -13,6 +13,9 @@ _WORN = WEARER / 255
 _SOMEBODY = 0.01
 """Share of a photo that a wearer takes at least."""
 
+_WHITE_GROUND = 0.9
+"""Mean level from which on what lies around a product is a studio's white."""
+
 
 class Augmenter:
     """Turns cached photos into training inputs.
@@ -50,8 +53,8 @@ class Augmenter:
             somebody = (photos[..., 3] == WEARER).flatten(1).float().mean(1) > _SOMEBODY
             colours, product = self._undress(colours, mask, product, worn & somebody)
         colours = self._light(colours)
-        if self.recipe.background:
-            colours = self._replace_background(colours, product)
+        if self.recipe.background or self.recipe.studio:
+            colours = self._replace_background(colours, product, _on_white(photos))
         if self.recipe.soften:
             colours = self._soften(colours)
         if self.recipe.noise:
@@ -82,9 +85,9 @@ class Augmenter:
     ) -> tuple[Tensor, Tensor]:
         """Take the wearer out of some photos: white there, and no part of the product."""
         chosen = worn & (torch.rand(len(worn), device=worn.device) < self.recipe.wearer)
-        chosen = chosen.view(-1, 1, 1, 1)
         garment = ((mask - _WORN) / (1 - _WORN)).clamp(min=0)
         alone = colours * garment + (1 - garment)
+        chosen = _each(chosen)
         return torch.where(chosen, alone, colours), torch.where(chosen, garment, product)
 
     def _light(self, colours: Tensor) -> Tensor:
@@ -96,9 +99,16 @@ class Augmenter:
         )
         return ((colours - 0.5) * contrast + 0.5) * brightness * cast
 
-    def _replace_background(self, colours: Tensor, mask: Tensor) -> Tensor:
+    def _replace_background(self, colours: Tensor, mask: Tensor, on_white: Tensor) -> Tensor:
+        """Show products where their shop didn't: on floors those on white, in studios the rest."""
+        recipe, count = self.recipe, len(colours)
+        share = torch.where(on_white, recipe.background, recipe.studio)
+        chosen = torch.rand(count, device=colours.device) < share
+        behind = torch.where(_each(on_white), self._surroundings(colours), _studio(colours))
+        return torch.where(_each(chosen), colours * mask + behind * (1 - mask), colours)
+
+    def _surroundings(self, colours: Tensor) -> Tensor:
         count, device, size = len(colours), colours.device, colours.shape[-2:]
-        chosen = torch.rand(count, device=device) < self.recipe.background
         flat = torch.rand(count, 3, 1, 1, device=device)
         # Half of the plain backgrounds are pale, as in other shops' studios.
         pale = torch.rand(count, 1, 1, 1, device=device) < 0.5
@@ -116,10 +126,9 @@ class Augmenter:
             theta[:, :, 2] = side * (1 - zoom)[:, None]
             grid = functional.affine_grid(theta, [count, 3, *size], align_corners=False)
             scenes = functional.grid_sample(pieces, grid, align_corners=False)
-            real = (torch.rand(count, device=device) < 0.7).view(-1, 1, 1, 1)
-            behind = torch.where(real, scenes, behind)
-        mixed = colours * mask + behind * (1 - mask)
-        return torch.where(chosen.view(-1, 1, 1, 1), mixed, colours)
+            real = torch.rand(count, device=device) < 0.7
+            behind = torch.where(_each(real), scenes, behind)
+        return behind
 
     def _soften(self, colours: Tensor) -> Tensor:
         chosen = torch.rand(len(colours), device=colours.device) < self.recipe.soften
@@ -134,6 +143,26 @@ class Augmenter:
         softened = colours.clone()
         softened[chosen] = functional.interpolate(small, size=(height, width), mode="bilinear")
         return softened
+
+
+def _on_white(photos: Tensor) -> Tensor:
+    """Which photos have a white background: bool (N,) of uint8 (N, H, W, 4)."""
+    around = photos[..., 3] == 0
+    levels = (photos[..., :3].float().mean(-1) * around).flatten(1).sum(1)
+    return levels >= _WHITE_GROUND * 255 * around.flatten(1).sum(1)
+
+
+def _studio(colours: Tensor) -> Tensor:
+    """Plain grounds as of studios, for half of the photos white: (N, 3, 1, 1)."""
+    shape, device = (len(colours), 1, 1, 1), colours.device
+    white = torch.rand(shape, device=device) < 0.5
+    pale = _uniform(shape, 0.8, 1, device) + _uniform((len(colours), 3, 1, 1), -0.02, 0.02, device)
+    return torch.where(white, 1.0, pale)
+
+
+def _each(photos: Tensor) -> Tensor:
+    """(N,) as (N, 1, 1, 1)."""
+    return photos.view(-1, 1, 1, 1)
 
 
 def _uniform(shape: int | tuple[int, ...], low: float, high: float, device: torch.device) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hangtag.cut_out import cut_out
 from hangtag.errors import HangtagError
 from hangtag.photo import PhotoError, read_photo, to_input
 from hangtag.wearer import wearer
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
 
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 _NEARLY_WHITE = 232
 WEARER = 200
 """In the masks of cached photos: who wears the product, between 0 (background) and 255."""
@@ -57,8 +58,8 @@ class PhotoCache:
 
     Attributes:
         pixels: uint8 (rows, h, w, 4), memory-mapped: RGB, and a mask that is 255 on the product,
-            `WEARER` on who wears it and 0 on a white background (255 everywhere if the background
-            isn't white).
+            `WEARER` on who wears it (where the background is white) and 0 on the background (255
+            everywhere if it can't be told from the product).
         readable: bool (rows,); the other rows' pixels are black.
     """
 
@@ -113,9 +114,7 @@ def _fill(
             pixels = to_input(read_photo(catalogue.photo_bytes(photo), smallest=size), size)
         except (PhotoError, OSError, KeyError):
             return None
-        mask = product_mask(pixels)
-        mask[wearer(pixels, mask > 0)] = WEARER
-        return np.dstack([pixels, mask])
+        return np.dstack([pixels, _mask(pixels)])
 
     # Written beside its place and moved there when whole, so that a killed run leaves no half.
     partial = file.with_name(f"{file.stem}-{os.getpid()}.partial.npy")
@@ -145,6 +144,15 @@ def _fill(
 def _chunks(photos: Sequence[str | None]) -> "list[list[str | None]]":
     source = iter(photos)
     return list(iter(lambda: list(islice(source, _CHUNK)), []))
+
+
+def _mask(pixels: np.ndarray) -> np.ndarray:
+    mask = product_mask(pixels)
+    if mask.all():
+        product = cut_out(pixels)
+        return mask if product is None else np.where(product, mask, 0)
+    mask[wearer(pixels, mask > 0)] = WEARER
+    return mask
 
 
 def product_mask(pixels: np.ndarray) -> np.ndarray:

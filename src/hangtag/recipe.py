@@ -133,6 +133,9 @@ class Augmentation(_Section):
     """Largest relative change of one colour channel against the others."""
     background: float = Field(0.0, ge=0, le=1)
     """Share of the photos whose white background is replaced."""
+    studio: float = Field(0.0, ge=0, le=1)
+    """Share of the photos with other surroundings whose product is set on a plain pale ground,
+    where it can be cut out."""
     wearer: float = Field(0.0, ge=0, le=1)
     """Share of the garments' photos on white whose wearer is taken away, where a face is found."""
     worn: dict[str, list[str]] = {"masterCategory": ["Apparel"]}
