@@ -108,31 +108,25 @@ class Tagger:
         self.model: Model = read_model(model)
         self.info: ModelInfo = self.model.info
         self.input_size = self.info.input_size
-        vocabularies = self.info.vocabularies()
-        known = [attribute.name for attribute in vocabularies]
-        for name in attributes or ():
-            if name not in known:
-                raise HangtagError(
-                    f"{self.info.name}: no attribute {name!r}; there are: {', '.join(known)}"
-                )
-        if attributes is None:
-            attributes = [name for name in known if name not in self.info.details]
-        if details:
-            attributes = [*attributes, *self.info.details]
+        self._vocabulary = {one.name: one for one in self.info.vocabularies()}
+        wanted = _wanted(self.info, [*self._vocabulary], attributes, details)
         self.attributes: list[Attribute] = [
-            attribute for attribute in vocabularies if attribute.name in attributes
+            one for name, one in self._vocabulary.items() if name in wanted
         ]
-        self._vocabulary = {attribute.name: attribute for attribute in vocabularies}
-        known = [name for name in known if name in attributes or name not in self.info.details]
-        vocabularies = [attribute for attribute in vocabularies if attribute.name in known]
+        # What every product has is always worked out: the taxonomy wants it.
+        worked_out = [
+            one
+            for name, one in self._vocabulary.items()
+            if name in wanted or name not in self.info.details
+        ]
         self.alternatives = alternatives
         self.flip = flip
         self._thresholds = {
-            name: self.info.calibration.threshold(name, precision) for name in known
+            one.name: self.info.calibration.threshold(one.name, precision) for one in worked_out
         }
-        self._decode = Decoder(vocabularies, self.model.taxonomy, self.info.calibration.scales)
+        self._decode = Decoder(worked_out, self.model.taxonomy, self.info.calibration.scales)
         self._session = _session(self.model.onnx_path, threads or available_cores())
-        self._outputs = [EMBEDDING, *(LOGITS + name for name in known)]
+        self._outputs = [EMBEDDING, *(LOGITS + one.name for one in worked_out)]
         if self.info.domain is not None:
             if IN_DOMAIN not in {output.name for output in self._session.get_outputs()}:
                 raise ModelError(
@@ -316,6 +310,17 @@ class Tagger:
                 Alternative(attribute.values[other], float(values[other])) for other in others
             ],
         )
+
+
+def _wanted(
+    info: ModelInfo, known: Sequence[str], asked: Sequence[str] | None, details: bool
+) -> list[str]:
+    """The attributes asked for, by default all but the details."""
+    for name in asked or ():
+        if name not in known:
+            raise HangtagError(f"{info.name}: no attribute {name!r}; there are: {', '.join(known)}")
+    names = [name for name in known if name not in info.details] if asked is None else [*asked]
+    return [*names, *info.details] if details else names
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
