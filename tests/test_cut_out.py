@@ -1,13 +1,16 @@
 """Cutting a product out of its surroundings, and showing it in a studio in training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from hangtag.augmentation import Augmenter
+from hangtag.catalogue import read_catalogue
 from hangtag.cut_out import cut_out
-from hangtag.photo_cache import product_mask
+from hangtag.photo_cache import cached_photos, product_mask
 from hangtag.recipe import Augmentation
 
 SHIRT = (176, 42, 48)
@@ -46,6 +49,19 @@ def test_a_shirt_is_told_from_the_floor() -> None:
 )
 def test_where_nothing_stands_out_there_is_no_cut(photo: np.ndarray) -> None:
     assert cut_out(photo) is None
+
+
+def test_cached_photos_are_cut_out_whatever_lies_around(tmp_path: Path) -> None:
+    floor = on_a_floor()
+    found = cut_out(floor)
+    assert found is not None
+    white = np.where(found[..., None], floor, 255).astype(np.uint8)
+    for name, photo in (("a", floor), ("b", white), ("c", np.full_like(floor, 120))):
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
+    pixels = cached_photos(read_catalogue(tmp_path), (128, 96)).pixels
+    shirts = pixels[:2, ..., 3] > 0
+    assert (shirts == found).mean(axis=(1, 2)).min() > 0.97
+    assert (pixels[2, ..., 3] == 255).all()
 
 
 def shown(photo: np.ndarray, mask: np.ndarray, **changes: float) -> np.ndarray:
