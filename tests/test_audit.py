@@ -256,7 +256,7 @@ def test_seasons_are_counted_but_not_suggested(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     (folder / "images").mkdir(parents=True)
     lines = ["id,photo,articleType,season"]
-    for number in range(40):
+    for number in range(120):
         garment, season = [("Shirts", "Summer"), ("Heels", "Winter")][number % 2]
         draw_garment(garment, ["Red", "Blue"][number // 2 % 2], seed=number).save(
             folder / "images" / f"{number}.png"
