@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.options import options
-from hangtag.attributes import ANY_OF, COLOUR_GROUPS, TYPE
+from hangtag.attributes import ANY_OF, TYPE, colour_group
 from hangtag.catalogue import read_catalogue
 from hangtag.cut_out import cut_out
 from hangtag.labels import read_labels
@@ -28,7 +28,6 @@ _HERE = Path(__file__).parent
 LOOKS, TYPES = _HERE / "phone_looks.csv", _HERE / "phone_types.csv"
 GENDER, COLOUR = "gender", "baseColour"
 ASKED = (GENDER, COLOUR, TYPE)
-_GROUP = {colour: group for group, colours in COLOUR_GROUPS.items() for colour in colours}
 
 
 def main() -> None:
@@ -45,7 +44,7 @@ def main() -> None:
         "colour group": (
             COLOUR,
             [
-                {_GROUP[colour] for colour in allowed}
+                {colour_group(colour) for colour in allowed}
                 for allowed in _allowed(catalogue.labels(COLOUR), rows)
             ],
         ),
@@ -89,7 +88,7 @@ def _said(tagger: Tagger, photos: list[np.ndarray]) -> list[dict[str, str]]:
     words = []
     for result in tagger.tag([*photos]):
         values = {name: result.tags[name].value for name in ASKED}
-        words.append({**values, COLOUR: _GROUP[values[COLOUR]]})
+        words.append({**values, COLOUR: colour_group(values[COLOUR])})
     return words
 
 

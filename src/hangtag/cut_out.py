@@ -6,6 +6,8 @@ only there may not know them again on another shop's white.
 
 import numpy as np
 
+from hangtag.border import border
+
 _EDGE = 0.04
 """Share of each side, at the photo's edges, that is taken for surroundings at first."""
 
@@ -59,8 +61,7 @@ def cut_out(pixels: np.ndarray) -> np.ndarray | None:
         return None
     areas = np.bincount(parts.ravel())[1:]
     product = np.isin(parts, 1 + np.flatnonzero(areas > _SMALLEST_PART * areas.max()))
-    seen = product[inside]
-    edge = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
+    edge = border(product[inside])
     middle = product[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3]
     fits = _AREA[0] < product.mean() < _AREA[1] and edge.mean() < _AT_THE_EDGE
     return product if fits and middle.mean() > _IN_THE_MIDDLE else None

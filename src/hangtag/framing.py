@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hangtag.border import border
+
 _SAMPLED = 64
 """Pixels of the longer side, at least, that are looked at."""
 
@@ -57,12 +59,12 @@ def frame(photo: np.ndarray, shape: tuple[int, int]) -> Frame:
         shape: Height and width, of which only the proportion counts.
     """
     sides = np.array(photo.shape[:2], float)
-    border = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
-    background = np.sort(border, axis=0)[len(border) // 2]
+    outermost = border(photo)
+    background = np.sort(outermost, axis=0)[len(outermost) // 2]
     ratios = sides / shape
     scale = ratios.max()
     middle = sides / 2
-    product = _product(photo, border, background)
+    product = _product(photo, outermost, background)
     if product is not None:
         start, end = product
         least = ((end - start) / shape).max()
@@ -77,10 +79,10 @@ def frame(photo: np.ndarray, shape: tuple[int, int]) -> Frame:
 
 
 def _product(
-    photo: np.ndarray, border: np.ndarray, background: np.ndarray
+    photo: np.ndarray, outermost: np.ndarray, background: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """First and last row and column of what isn't background; None where the border isn't empty."""
-    if (_distance(border, background) <= _SAME).mean() < _EMPTY_BORDER:
+    if (_distance(outermost, background) <= _SAME).mean() < _EMPTY_BORDER:
         return None
     step = max(1, max(photo.shape[:2]) // _SAMPLED)
     differs = _distance(photo[::step, ::step], background) > _OTHER

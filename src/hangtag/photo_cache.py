@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hangtag.border import border
 from hangtag.cut_out import cut_out
 from hangtag.errors import HangtagError
 from hangtag.photo import PhotoError, read_photo, to_input
@@ -168,10 +169,9 @@ def product_mask(pixels: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     white = pixels.min(axis=2) >= _NEARLY_WHITE
-    border = np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]])
-    if border.mean() < 1 / 3:
+    if border(white).mean() < 1 / 3:
         return np.full(white.shape, 255, np.uint8)
     regions, _ = ndimage.label(white)
-    outer = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
+    outer = np.unique(border(regions))
     background = np.isin(regions, outer[outer > 0])
     return np.where(background, 0, 255).astype(np.uint8)
