@@ -93,3 +93,20 @@ def test_each_photo_is_shown_where_its_shop_did_not() -> None:
     from_white = product_mask(white)
     assert (shown(white, from_white, studio=1.0) == white).all()
     assert (shown(white, from_white, background=1.0)[0, 0] != 255).any()
+
+
+def test_shadows_darken_the_ground_near_the_product() -> None:
+    photo = on_a_floor()
+    found = cut_out(photo)
+    assert found is not None
+    mask = np.where(found, 255, 0).astype(np.uint8)
+    around: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(12):
+        for shadow in (False, True):
+            torch.manual_seed(seed)
+            ground = shown(photo, mask, studio=1.0, shadow=0.5 * shadow).astype(int)
+            near = ground[84:94, 22:26].mean()
+            around[shadow].append(ground[:6, :6].mean() - near)
+    assert max(map(abs, around[False])) < 1
+    assert max(around[True]) > 8
+    assert sum(fall < 1 for fall in around[True]) >= 3

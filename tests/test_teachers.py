@@ -2,13 +2,17 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from hangtag import teachers
 from hangtag.catalogue import read_catalogue
 from hangtag.judge import evaluate
+from hangtag.prediction import Predictions, predict
 from hangtag.recipe import Recipe
 from hangtag.tagger import Tagger
 from hangtag.teachers import soft_labels
@@ -51,6 +55,37 @@ def test_they_are_asked_about_training_products_alone(
     tag = Tagger(tiny_model, flip=True).tag(drawn_catalogue / "images" / f"{1000 + row}.jpg")
     colours = next(one for one in data.attributes if one.name == "baseColour")
     assert colours.values[soft["baseColour"][row].argmax()] == tag.tags["baseColour"].value
+
+
+def test_what_a_teacher_said_is_kept_until_the_teacher_changes(
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_model: Path,
+    drawn_catalogue: Path,
+    tiny_recipe: Recipe,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("HANGTAG_CACHE", str(tmp_path / "cache"))
+    catalogue = read_catalogue(drawn_catalogue)
+    data = prepare(catalogue, tiny_recipe)
+    asked = []
+
+    def counted(tagger: Tagger, *rest: Any) -> Predictions:
+        asked.append(tagger.model.folder)
+        return predict(tagger, *rest)
+
+    monkeypatch.setattr(teachers, "predict", counted)
+    first = soft_labels([tiny_model], catalogue, data)
+    again = soft_labels([tiny_model], catalogue, data)
+    assert asked == [tiny_model]
+    assert all((first[name] == again[name]).all() for name in first)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    info = json.loads((other / "model.json").read_text("utf-8"))
+    info["calibration"]["scales"] = dict.fromkeys(info["calibration"]["scales"], 0.1)
+    (other / "model.json").write_text(json.dumps(info), "utf-8")
+    vague = soft_labels([other], catalogue, data)
+    assert asked == [tiny_model, other]
+    assert (vague["articleType"] != first["articleType"]).any()
 
 
 def test_what_they_know_outweighs_wrong_labels(

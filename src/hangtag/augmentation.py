@@ -1,8 +1,11 @@
 """Random changes of training photos, a batch at a time, on whatever device the batch lies."""
 
+import io
 import math
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,6 +18,12 @@ _SOMEBODY = 0.01
 
 _WHITE_GROUND = 0.9
 """Mean level from which on what lies around a product is a studio's white."""
+
+_SHADOW = 12
+"""Into how many parts each side is cut to blur a shadow."""
+
+_QUALITY = (15, 70)
+"""From which to below which quality photos are saved as JPEG."""
 
 
 class Augmenter:
@@ -104,8 +113,24 @@ class Augmenter:
         recipe, count = self.recipe, len(colours)
         share = torch.where(on_white, recipe.background, recipe.studio)
         chosen = torch.rand(count, device=colours.device) < share
-        behind = torch.where(_each(on_white), self._surroundings(colours), _studio(colours))
+        studio = _studio(colours)
+        if self.recipe.shadow:
+            studio = studio * self._shadow(mask)
+        # Cuts are ragged by a pixel; none of the floor may come along when they are smoothed.
+        smooth = functional.avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
+        smooth = (2 * smooth - 1).clamp(min=0)
+        mask = torch.where(_each(on_white), mask, smooth)
+        behind = torch.where(_each(on_white), self._surroundings(colours), studio)
         return torch.where(_each(chosen), colours * mask + behind * (1 - mask), colours)
+
+    def _shadow(self, product: Tensor) -> Tensor:
+        """What is left of the light around products that lie on a ground: (N, 1, h, w)."""
+        size = product.shape[-2:]
+        coarse = functional.adaptive_avg_pool2d(product, (_SHADOW, _SHADOW))
+        blurred = functional.interpolate(coarse, size=size, mode="bilinear")
+        darkest, shape = self.recipe.shadow, (len(product), 1, 1, 1)
+        depth = _uniform(shape, -darkest, darkest, product.device).clamp(min=0)
+        return 1 - depth * blurred
 
     def _surroundings(self, colours: Tensor) -> Tensor:
         count, device, size = len(colours), colours.device, colours.shape[-2:]
@@ -140,9 +165,25 @@ class Augmenter:
             mode="bilinear",
             antialias=True,
         )
+        if self.recipe.jpeg:
+            small = self._compress(small)
         softened = colours.clone()
         softened[chosen] = functional.interpolate(small, size=(height, width), mode="bilinear")
         return softened
+
+    def _compress(self, colours: Tensor) -> Tensor:
+        """Save some photos as poor JPEGs."""
+        chosen = (torch.rand(len(colours)) < self.recipe.jpeg).nonzero()[:, 0]
+        compressed = colours.clone()
+        pixels = (colours.clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        for at in chosen.tolist():
+            saved = io.BytesIO()
+            Image.fromarray(pixels[at]).save(
+                saved, "JPEG", quality=int(torch.randint(*_QUALITY, ()))
+            )
+            poor = torch.from_numpy(np.array(Image.open(saved)))
+            compressed[at] = poor.permute(2, 0, 1).to(colours) / 255
+        return compressed
 
 
 def _on_white(photos: Tensor) -> Tensor:

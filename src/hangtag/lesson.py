@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from hangtag.augmentation import Augmenter
 from hangtag.losses import balanced_class_weights, partial_cross_entropy
+from hangtag.mixed_precision import keep_exact
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Recipe, Stage
 from hangtag.training_data import SOFT, PhotoPool, TrainingBatches, TrainingData
@@ -38,6 +39,7 @@ class Lesson(LightningModule):
         self.network = HangtagNetwork(
             recipe.network, heads, recipe.input_size, weights=weights, from_scratch=scratch
         ).to(memory_format=torch.channels_last)
+        keep_exact(self.network)
         self._batches: TrainingBatches | None = None
         self._backgrounds = _backgrounds(data, recipe)
         self._sums: dict[str, Tensor] = {}
@@ -83,7 +85,9 @@ class Lesson(LightningModule):
             augmentation = self.recipe.augmentation.scaled(stage.augmentation)
             augment = Augmenter(augmentation, self._backgrounds)
             worn = self._worn(batch) if augmentation.wearer else None
-            photos = augment(photos, stage.size or self.recipe.input_size, worn)
+            # Positions in sixteen bits would be off by half a pixel.
+            with torch.autocast(self.device.type, enabled=False):
+                photos = augment(photos, stage.size or self.recipe.input_size, worn)
         losses = self._losses(self._logits(photos), batch)
         total = torch.stack(list(losses.values())).sum()
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=len(photos))
@@ -157,8 +161,10 @@ class Lesson(LightningModule):
 
     def _logits(self, photos: Tensor) -> dict[str, Tensor]:
         if self.features is None:
-            return self.network(photos.contiguous(memory_format=torch.channels_last))
-        return self.network.logits(photos.float())
+            logits = self.network(photos.contiguous(memory_format=torch.channels_last))
+        else:
+            logits = self.network.logits(photos.float())
+        return {name: scores.float() for name, scores in logits.items()}
 
     def _add(self, name: str, value: Tensor) -> None:
         self._sums[name] = self._sums.get(name, torch.zeros((), device=self.device)) + value

@@ -136,12 +136,16 @@ class Augmentation(_Section):
     studio: float = Field(0.0, ge=0, le=1)
     """Share of the photos with other surroundings whose product is set on a plain pale ground,
     where it can be cut out."""
+    shadow: float = Field(0.0, ge=0, le=1)
+    """How dark the shadow of half of the products set on a plain ground may get."""
     wearer: float = Field(0.0, ge=0, le=1)
     """Share of the garments' photos on white whose wearer is taken away, where a face is found."""
     worn: dict[str, list[str]] = {"masterCategory": ["Apparel"]}
     """Labels that only garments have, by attribute."""
     soften: float = Field(0.0, ge=0, le=1)
     """Share of the photos that lose detail, so that sharpness tells nothing."""
+    jpeg: float = Field(0.0, ge=0, le=1)
+    """Share of the photos that lose detail that are saved as poor JPEGs, too."""
     noise: float = Field(0.0, ge=0)
     """Largest standard deviation of pixel noise; pixel values run from 0 to 1."""
 

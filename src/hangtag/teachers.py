@@ -5,13 +5,17 @@ what they are worth together, and wrong labels weigh less (Hinton et al., "Disti
 in a Neural Network", 2015).
 """
 
+import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hangtag.photo_cache import Progress
+from hangtag.errors import HangtagError
+from hangtag.model import INFO
+from hangtag.photo_cache import Progress, cache_folder, fingerprint
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import predict
 from hangtag.tagger import Tagger
@@ -19,6 +23,8 @@ from hangtag.training_data import TrainingData
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
+
+_SAID = "said of "
 
 
 def soft_labels(
@@ -30,7 +36,8 @@ def soft_labels(
     """Ask models about the training products of the main catalogue.
 
     Each looks at a product's own photo and at its mirror image; what they say is averaged. Values
-    that a teacher doesn't know get nothing from it, attributes that none tags are left out.
+    that a teacher doesn't know get nothing from it, attributes that none tags are left out. What a
+    teacher said is kept beside the decoded photos: it's asked once, not again when a run resumes.
 
     Args:
         teachers: Names or folders of models.
@@ -43,15 +50,14 @@ def soft_labels(
         was asked or known.
 
     Raises:
-        HangtagError: A model that can't be read.
+        HangtagError: A model that can't be read, or a cache that can't be written.
     """
-    reader = PhotoReader(catalogue)
     asked = data.rows("train", extra=False).tolist()
     sums: dict[str, np.ndarray] = {}
     for teacher in teachers:
         tagger = Tagger(teacher, flip=True)
         known = {attribute.name: attribute for attribute in tagger.attributes}
-        said = predict(tagger, reader, asked, progress)
+        rows, said = _heard(tagger, catalogue, asked, progress)
         for attribute in data.attributes:
             if attribute.name not in known:
                 continue
@@ -62,8 +68,36 @@ def soft_labels(
             )
             here = [attribute.index[value] for value in both]
             there = [theirs[value] for value in both]
-            total[np.ix_(said.rows, here)] += said.values[attribute.name][:, there]
+            total[np.ix_(rows, np.array(here))] += said[attribute.name][:, there]
     return {
         name: (total / np.maximum(total.sum(1, keepdims=True), 1e-6)).astype(np.float16)
         for name, total in sums.items()
     }
+
+
+def _heard(
+    teacher: Tagger, catalogue: "Catalogue", asked: list[int], progress: Progress | None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The rows whose photos could be read, and what a teacher says of them, by attribute."""
+    made_by = hashlib.sha256((teacher.model.folder / INFO).read_bytes()).hexdigest()
+    file = cache_folder() / f"teacher-{fingerprint(catalogue, made_by, asked)}.npz"
+    if not file.exists():
+        said = predict(teacher, PhotoReader(catalogue), asked, progress)
+        # Written beside its place and moved there when whole, so that a killed run leaves no half.
+        partial = file.with_name(f"{file.stem}-{os.getpid()}.partial.npz")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            values = {_SAID + name: array.astype(np.float16) for name, array in said.values.items()}
+            np.savez(partial, rows=np.array(said.rows), **values)  # type: ignore[arg-type]
+            partial.replace(file)
+        except OSError as error:
+            raise HangtagError(
+                f"{file.parent}: can't write what a teacher said ({error.strerror}); "
+                "free some space or set HANGTAG_CACHE to another folder"
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+    with np.load(file) as arrays:
+        return arrays["rows"], {
+            name.removeprefix(_SAID): array for name, array in arrays.items() if name != "rows"
+        }
