@@ -64,6 +64,14 @@ def test_cached_photos_are_cut_out_whatever_lies_around(tmp_path: Path) -> None:
     assert (pixels[2, ..., 3] == 255).all()
 
 
+def test_where_training_shows_no_studio_nothing_is_cut_out(tmp_path: Path) -> None:
+    Image.fromarray(on_a_floor()).save(tmp_path / "a.png")
+    catalogue = read_catalogue(tmp_path)
+    uncut = cached_photos(catalogue, (128, 96), cuts=False)
+    assert (uncut.pixels[..., 3] == 255).all()
+    assert (cached_photos(catalogue, (128, 96)).pixels[..., 3] == 0).any()
+
+
 def shown(photo: np.ndarray, mask: np.ndarray, **changes: float) -> np.ndarray:
     """What training shows of a photo, with nothing else changed: uint8 (128, 96, 3)."""
     still = Augmentation(

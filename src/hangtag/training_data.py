@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,14 @@ def prepare(
         assign(catalogue, split, progress),
         *(assign(one, progress=progress) for one in catalogues[1:]),
     ]
-    caches = [cached_photos(one, recipe.input_size, progress) for one in catalogues]
+    read = partial(
+        cached_photos,
+        size=recipe.input_size,
+        progress=progress,
+        cuts=recipe.augmentation.studio > 0,
+        wearers=recipe.augmentation.wearer > 0,
+    )
+    caches = [read(one) for one in catalogues]
     own = []
     start = 0
     for cache in caches:
@@ -169,7 +177,7 @@ def prepare(
     alternates = np.full(start, NO_PHOTO)
     if alternate is not None:
         other = read_catalogue(alternate)
-        cache = cached_photos(other, recipe.input_size, progress)
+        cache = read(other)
         position = {
             product: start + row
             for row, product in enumerate(other.table["id"])
