@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from hangtag.cache import cache_folder
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import STILL
 from hangtag.judge import evaluate
 from hangtag.model import WEIGHTS, read_model
 from hangtag.network import HangtagNetwork
-from hangtag.photo_cache import cache_folder
 from hangtag.recipe import Recipe, parse_recipe
 from hangtag.tagger import Tagger
 from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train

@@ -5,14 +5,13 @@ its weights stay what they were.
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from hangtag.errors import HangtagError
+from hangtag.cache import kept
 from hangtag.network import HangtagNetwork
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Augmentation, Recipe
@@ -83,13 +82,8 @@ def cached_features(
         name = hashlib.sha256(f"{photo_file.name} {made_by}".encode()).hexdigest()[:24]
         file = photo_file.with_name(f"features-{name}.npy")
         if not file.exists():
-            try:
-                _fill(network, photos, file, tell)
-            except OSError as error:
-                raise HangtagError(
-                    f"{file.parent}: can't write the feature cache ({error.strerror}); "
-                    "free some space or set HANGTAG_CACHE to another folder"
-                ) from error
+            with kept(file) as unfinished:
+                _fill(network, photos, unfinished, tell)
         arrays.append(np.load(file, mmap_mode="r"))
     return PhotoPool(arrays)
 
@@ -104,8 +98,6 @@ def _fill(
     was_training = network.training
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).eval()
-    # Written beside its place and moved there when whole, so that a killed run leaves no half.
-    partial = file.with_name(f"{file.stem}-{os.getpid()}.partial.npy")
     features = None
     try:
         for start in range(0, len(photos), _BATCH):
@@ -116,16 +108,12 @@ def _fill(
             embedding = network.embed(inputs, network.feature_map(inputs)).cpu().numpy()
             if features is None:
                 shape = (len(photos), embedding.shape[1])
-                features = np.lib.format.open_memmap(
-                    partial, mode="w+", dtype=np.float16, shape=shape
-                )
+                features = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
             features[start : start + _BATCH] = embedding.clip(-_LARGEST, _LARGEST)
             tell(start + len(pixels))
         assert features is not None
         features.flush()
-        partial.replace(file)
     finally:
-        partial.unlink(missing_ok=True)
         network.to("cpu").train(was_training)
 
 

@@ -1,6 +1,5 @@
 """Decoded photos on disk: each is read and resized once, and memory-mapped from then on."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hangtag.border import border
+from hangtag.cache import cache_folder, fingerprint, kept
 from hangtag.cut_out import cut_out
-from hangtag.errors import HangtagError
 from hangtag.photo import PhotoError, read_photo, to_input
 from hangtag.wearer import wearer
 
@@ -25,33 +24,11 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
 
-_CACHE_VERSION = 3
 _NEARLY_WHITE = 232
 WEARER = 200
 """In the masks of cached photos: who wears the product, between 0 (background) and 255."""
 
 _CHUNK = 256
-
-
-def cache_folder() -> Path:
-    """Where caches lie: ``$HANGTAG_CACHE``, or ``hangtag`` in the user's cache folder."""
-    explicit = os.environ.get("HANGTAG_CACHE")
-    if explicit:
-        return Path(explicit)
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "hangtag"
-
-
-def fingerprint(catalogue: "Catalogue", *parts: object) -> str:
-    """A name that changes when the catalogue's file, its photos or ``parts`` do."""
-    state = catalogue.source.stat()
-    digest = hashlib.sha256()
-    for part in (_CACHE_VERSION, catalogue.source.resolve(), state.st_mtime_ns, state.st_size):
-        digest.update(f"{part}\n".encode())
-    for photo in catalogue.table["photo"]:
-        digest.update(f"{photo}\n".encode())
-    digest.update(repr(parts).encode())
-    return digest.hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -91,26 +68,15 @@ def cached_photos(
         HangtagError: The cache can't be written, e.g. because the disk is full.
     """
     file = cache_folder() / f"photos-{fingerprint(catalogue, size, cuts, wearers)}.npy"
-    marks = _marks(file)
-    try:
-        if not (file.exists() and marks.exists()):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            mask = partial(_mask, cuts=cuts, wearers=wearers)
-            _fill(catalogue, size, mask, file, progress)
-    except OSError as error:
-        raise HangtagError(
-            f"{file.parent}: can't write the photo cache ({error.strerror}); "
-            "free some space or set HANGTAG_CACHE to another folder"
-        ) from error
-    unreadable = json.loads(marks.read_text())["unreadable"]
+    marks = file.with_suffix(".json")
+    if not (file.exists() and marks.exists()):
+        mask = partial(_mask, cuts=cuts, wearers=wearers)
+        with kept(marks) as new_marks, kept(file) as new_file:
+            new_marks.write_text(json.dumps(_fill(catalogue, size, mask, new_file, progress)))
     pixels = np.load(file, mmap_mode="r")
     readable = np.ones(len(pixels), bool)
-    readable[unreadable] = False
+    readable[json.loads(marks.read_text())] = False
     return PhotoCache(pixels, readable)
-
-
-def _marks(file: Path) -> Path:
-    return file.with_suffix(".json")
 
 
 def _fill(
@@ -119,7 +85,8 @@ def _fill(
     mask: Callable[[np.ndarray], np.ndarray],
     file: Path,
     progress: Progress | None,
-) -> None:
+) -> list[int]:
+    """Decode all photos into a file; returns the rows of those that can't be."""
     photos = catalogue.table["photo"].to_list()
 
     def decode(photo: str | None) -> np.ndarray | None:
@@ -131,29 +98,22 @@ def _fill(
             return None
         return np.dstack([pixels, mask(pixels)])
 
-    # Written beside its place and moved there when whole, so that a killed run leaves no half.
-    unfinished = file.with_name(f"{file.stem}-{os.getpid()}.partial.npy")
     shape = (len(photos), *size, 4)
-    pixels = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
     unreadable = []
-    try:
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            row = 0
-            for chunk in _chunks(photos):
-                for decoded in pool.map(decode, chunk):
-                    if decoded is None:
-                        unreadable.append(row)
-                    else:
-                        pixels[row] = decoded
-                    row += 1
-                if progress:
-                    progress("reading photos", row, len(photos))
-        pixels.flush()
-        del pixels
-        _marks(file).write_text(json.dumps({"unreadable": unreadable}))
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        row = 0
+        for chunk in _chunks(photos):
+            for decoded in pool.map(decode, chunk):
+                if decoded is None:
+                    unreadable.append(row)
+                else:
+                    pixels[row] = decoded
+                row += 1
+            if progress:
+                progress("reading photos", row, len(photos))
+    pixels.flush()
+    return unreadable
 
 
 def _chunks(photos: Sequence[str | None]) -> "list[list[str | None]]":

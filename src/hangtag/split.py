@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from hangtag.cache import cache_folder, fingerprint, kept
 from hangtag.copies import copy_groups
 from hangtag.errors import HangtagError
-from hangtag.photo_cache import Progress, cache_folder, fingerprint
+from hangtag.photo_cache import Progress
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -79,10 +80,8 @@ def product_groups(catalogue: "Catalogue", progress: Progress | None = None) -> 
         return np.array(json.loads(file.read_text()), dtype=np.int64)
     told = partial(progress, "looking for copies") if progress else None
     groups = copy_groups(catalogue, progress=told).group
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".partial")
-    unfinished.write_text(json.dumps(groups.tolist()))
-    unfinished.replace(file)
+    with kept(file) as new:
+        new.write_text(json.dumps(groups.tolist()))
     return groups
 
 

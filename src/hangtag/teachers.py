@@ -6,16 +6,15 @@ in a Neural Network", 2015).
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hangtag.errors import HangtagError
+from hangtag.cache import cache_folder, fingerprint, kept
 from hangtag.model import INFO
-from hangtag.photo_cache import Progress, cache_folder, fingerprint
+from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import predict
 from hangtag.tagger import Tagger
@@ -83,20 +82,9 @@ def _heard(
     file = cache_folder() / f"teacher-{fingerprint(catalogue, made_by, asked)}.npz"
     if not file.exists():
         said = predict(teacher, PhotoReader(catalogue), asked, progress)
-        # Written beside its place and moved there when whole, so that a killed run leaves no half.
-        partial = file.with_name(f"{file.stem}-{os.getpid()}.partial.npz")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            values = {_SAID + name: array.astype(np.float16) for name, array in said.values.items()}
-            np.savez(partial, rows=np.array(said.rows), **values)  # type: ignore[arg-type]
-            partial.replace(file)
-        except OSError as error:
-            raise HangtagError(
-                f"{file.parent}: can't write what a teacher said ({error.strerror}); "
-                "free some space or set HANGTAG_CACHE to another folder"
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        values = {_SAID + name: array.astype(np.float16) for name, array in said.values.items()}
+        with kept(file) as unfinished:
+            np.savez(unfinished, rows=np.array(said.rows), **values)  # type: ignore[arg-type]
     with np.load(file) as arrays:
         return arrays["rows"], {
             name.removeprefix(_SAID): array for name, array in arrays.items() if name != "rows"
