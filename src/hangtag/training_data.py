@@ -39,6 +39,10 @@ class PhotoPool:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    def __deepcopy__(self, _: dict[int, Any]) -> "PhotoPool":
+        # Averaging the weights copies all that a lesson holds; gigabytes of photos stay on disk.
+        return self
+
     def take(self, positions: np.ndarray) -> np.ndarray:
         """Copy those at int positions (N,): photos are uint8 (N, h, w, 4)."""
         first = self.arrays[0]
