@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from hangtag import lesson, mixed_precision, training
+from hangtag import lesson, mixed_precision, trainer, training
 from hangtag.attributes import Attribute
 from hangtag.augmentation import Augmenter
 from hangtag.judge import evaluate
@@ -109,7 +109,7 @@ def test_a_run_in_sixteen_bits_learns_and_moves_photos_exactly(
             mixed.append(torch.is_autocast_enabled("cpu"))
             return super().__call__(*inputs)
 
-    monkeypatch.setattr(training, "precision", lambda: "bf16-mixed")
+    monkeypatch.setattr(trainer, "precision", lambda: "bf16-mixed")
     monkeypatch.setattr(lesson, "Augmenter", Watched)
     model = training.train(drawn_catalogue, tiny_recipe, tmp_path / "model")
     assert mixed

@@ -19,12 +19,10 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from hangtag.allocator import keep_freed_memory
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import finish
 from hangtag.lesson import Lesson
-from hangtag.mixed_precision import precision
 from hangtag.model import read_model
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe, read_recipe
@@ -108,7 +106,6 @@ def train(
     started_from = read_model(start) if start is not None else None
     taught_by = [read_model(teacher) for teacher in teachers]
     started = time.monotonic()
-    keep_freed_memory()
     seed_everything(recipe.seed, verbose=False)
     data = prepare(
         catalogue,
@@ -242,7 +239,6 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
         devices=_devices(),
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
         strategy="ddp" if "LOCAL_WORLD_SIZE" in os.environ else "auto",
-        precision=precision(),
         logger=[CSVLogger(logs, name="", version=""), TensorBoardLogger(logs, name="", version="")],
         enable_progress_bar=interactive,
         log_every_n_steps=20,
