@@ -116,10 +116,8 @@ class Augmenter:
         studio = _studio(colours)
         if self.recipe.shadow:
             studio = studio * self._shadow(mask)
-        # Cuts are ragged by a pixel; none of the floor may come along when they are smoothed.
-        smooth = functional.avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
-        smooth = (2 * smooth - 1).clamp(min=0)
-        mask = torch.where(_each(on_white), mask, smooth)
+        if self.recipe.studio:
+            mask = torch.where(_each(on_white), mask, _smoothed(mask))
         behind = torch.where(_each(on_white), self._surroundings(colours), studio)
         return torch.where(_each(chosen), colours * mask + behind * (1 - mask), colours)
 
@@ -175,12 +173,11 @@ class Augmenter:
         """Save some photos as poor JPEGs."""
         chosen = (torch.rand(len(colours)) < self.recipe.jpeg).nonzero()[:, 0]
         compressed = colours.clone()
-        pixels = (colours.clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         for at in chosen.tolist():
+            pixels = (colours[at].clamp(0, 1) * 255).byte().permute(1, 2, 0).cpu().numpy()
             saved = io.BytesIO()
-            Image.fromarray(pixels[at]).save(
-                saved, "JPEG", quality=int(torch.randint(*_QUALITY, ()))
-            )
+            quality = int(torch.randint(*_QUALITY, ()))
+            Image.fromarray(pixels).save(saved, "JPEG", quality=quality)
             poor = torch.from_numpy(np.array(Image.open(saved)))
             compressed[at] = poor.permute(2, 0, 1).to(colours) / 255
         return compressed
@@ -199,6 +196,12 @@ def _studio(colours: Tensor) -> Tensor:
     white = torch.rand(shape, device=device) < 0.5
     pale = _uniform(shape, 0.8, 1, device) + _uniform((len(colours), 3, 1, 1), -0.02, 0.02, device)
     return torch.where(white, 1.0, pale)
+
+
+def _smoothed(mask: Tensor) -> Tensor:
+    """Cuts that are ragged by a pixel made even, with none of the floor coming along."""
+    means = functional.avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
+    return (2 * means - 1).clamp(min=0)
 
 
 def _each(photos: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ what they are worth together, and wrong labels weigh less (Hinton et al., "Disti
 in a Neural Network", 2015).
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hangtag.cache import cache_folder, fingerprint, kept
-from hangtag.model import INFO
+from hangtag.model import INFO, sha256
 from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import predict
@@ -78,7 +77,7 @@ def _heard(
     teacher: Tagger, catalogue: "Catalogue", asked: list[int], progress: Progress | None
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The rows whose photos could be read, and what a teacher says of them, by attribute."""
-    made_by = hashlib.sha256((teacher.model.folder / INFO).read_bytes()).hexdigest()
+    made_by = sha256(teacher.model.folder / INFO)
     file = cache_folder() / f"teacher-{fingerprint(catalogue, made_by, asked)}.npz"
     if not file.exists():
         said = predict(teacher, PhotoReader(catalogue), asked, progress)
