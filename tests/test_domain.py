@@ -12,24 +12,24 @@ from hangtag.tagger import Tagger
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    """Fourteen pictures, two of each kind, made of a photo that is black above and white below."""
+    """Twenty-six pictures, two of each kind, made of a photo that is black above and white below."""
     photo = np.zeros((32, 24, 3), np.uint8)
     photo[16:] = 255
-    return NoProduct(lambda _: photo, lambda _: photo, seed=1).make(14)
+    return NoProduct(lambda _: photo, lambda _: photo, seed=1).make(26)
 
 
 def test_pictures_of_no_product_have_the_photos_size_and_differ(pictures: np.ndarray) -> None:
-    assert pictures.shape == (14, 32, 24, 3)
+    assert pictures.shape == (26, 32, 24, 3)
     assert pictures.dtype == np.uint8
-    assert len({picture.tobytes() for picture in pictures}) >= 11
+    assert len({picture.tobytes() for picture in pictures}) >= 20
 
 
 def test_the_same_seed_makes_the_same_pictures(pictures: np.ndarray) -> None:
     photo = np.zeros((32, 24, 3), np.uint8)
     photo[16:] = 255
-    again = NoProduct(lambda _: photo, lambda _: photo, seed=1).make(14)
+    again = NoProduct(lambda _: photo, lambda _: photo, seed=1).make(26)
     assert (again == pictures).all()
-    other = NoProduct(lambda _: photo, lambda _: photo, seed=2).make(14)
+    other = NoProduct(lambda _: photo, lambda _: photo, seed=2).make(26)
     assert (other != pictures).any()
 
 
@@ -40,8 +40,8 @@ def test_shuffled_tiles_keep_a_photos_pixels(pictures: np.ndarray) -> None:
 def test_without_photos_from_home_there_are_no_floors() -> None:
     flat = np.full((32, 24, 3), 7, np.uint8)
     floor = np.full((32, 24, 3), 99, np.uint8)
-    with_floor = NoProduct(lambda _: flat, lambda _: floor).make(70)
-    without = NoProduct(lambda _: flat, None).make(70)
+    with_floor = NoProduct(lambda _: flat, lambda _: floor).make(130)
+    without = NoProduct(lambda _: flat, None).make(130)
 
     def floors(made: np.ndarray) -> int:
         return sum((picture == 99).all() for picture in made)

@@ -1,17 +1,16 @@
 """Telling photos of products from photos of anything else.
 
-The score adds up two kinds of evidence. One is the largest logit of each head of the taxonomy:
-heads that know a thing speak up, and of what they have never seen they all say little (MaxLogit of
-Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World Settings", 2022). The other
-is a linear classifier of the embedding, which learnt training photos against pictures that show no
-product (`hangtag.no_product`).
+The score adds up two kinds of evidence, both read off the embedding. One is a linear classifier
+that learnt training photos against pictures that show no product (`hangtag.no_product`). The other
+is how near the embedding comes to what training photos look like: its largest cosine similarity to
+their cluster centres (after Sun et al., "Out-of-Distribution Detection with Deep Nearest
+Neighbors", 2022, with centres in place of all the photos, which wouldn't fit into the file).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from hangtag.attributes import TYPE, TYPE_PARENTS
 from hangtag.errors import require
 from hangtag.graph import add_domain_score
 from hangtag.model import Domain
@@ -22,22 +21,17 @@ from hangtag.training_data import NO_PHOTO, TrainingData
 _PICTURES = 6000
 """How many photos, and how many pictures of no product, the classifier learns from at most."""
 
-_INVERSE_PENALTY = 1e-4
+_INVERSE_PENALTY = 1e-3
 """scikit-learn's C: the sum of losses against the weights' squares."""
 
-_LOUDNESS = 0.3
-"""Weight of the largest logits, in standard deviations, against one of the classifier's."""
+_CENTRES = 64
+"""How many clusters stand for the training photos at most."""
 
 _FALSE_ALARMS = 0.03
 """Share of validation photos of any kind that the threshold may wrongly turn away."""
 
 _BATCH = 64
 _SEED = 0
-
-
-def domain_heads(attributes: Sequence[str]) -> list[str]:
-    """Heads whose largest logits count: the taxonomy's, or all if there is none."""
-    return [name for name in (TYPE, *TYPE_PARENTS) if name in attributes] or list(attributes)
 
 
 def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
@@ -51,13 +45,13 @@ def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
             threshold: of own, alternate and extra photos none may be turned away more often than
             three in a hundred.
     """
-    heads = domain_heads([attribute.name for attribute in tagger.attributes])
-    weights = _fit_classifier(tagger, data, heads)
-    add_domain_score(tagger.model.onnx_path, weights, heads)
+    weights, centres = _fit(tagger, data)
+    add_domain_score(tagger.model.onnx_path, weights, centres)
     thresholds = []
     for positions in _kinds(data, "validation"):
-        embeddings, loudness = _run(tagger, data.pool.rgb(positions), heads)
-        thresholds.append(np.quantile(embeddings @ weights + loudness, _FALSE_ALARMS))
+        embeddings = _embed(tagger, data.pool.rgb(positions))
+        scores = embeddings @ weights + _nearness(embeddings, centres)
+        thresholds.append(np.quantile(scores, _FALSE_ALARMS))
     return Domain(threshold=float(min(thresholds)))
 
 
@@ -68,9 +62,14 @@ def _kinds(data: TrainingData, part: str) -> list[np.ndarray]:
     return [kind for kind in (own, alternate[alternate != NO_PHOTO], extra) if len(kind)]
 
 
-def _fit_classifier(tagger: Tagger, data: TrainingData, heads: Sequence[str]) -> np.ndarray:
-    """Weights float32 (D,) of the embedding, scaled to be added to the sum of largest logits."""
+def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
+    """The classifier's weights float32 (D,) and the centres float32 (clusters, D).
+
+    Over the training photos, what the weights give and the cosines times the centres' common length
+    both vary by one.
+    """
     linear = require("train", "sklearn.linear_model")
+    cluster = require("train", "sklearn.cluster")
     rng = np.random.default_rng(_SEED)
     kinds = _kinds(data, "train")
     # As many of each kind, so that a few phone photos among many shop photos count, too.
@@ -85,19 +84,32 @@ def _fit_classifier(tagger: Tagger, data: TrainingData, heads: Sequence[str]) ->
         return photo
 
     makes = NoProduct(one_of(kinds), one_of([scenes]) if len(scenes) else None, _SEED)
-    photos, loudness = _run(tagger, data.pool.rgb(np.concatenate(chosen)), heads)
-    nothing, _ = _run(tagger, makes.make(len(photos)), heads)
+    photos = _embed(tagger, data.pool.rgb(np.concatenate(chosen)))
+    nothing = _embed(tagger, makes.make(len(photos)))
     middle, spread = photos.mean(axis=0), photos.std(axis=0) + 1e-6
     seen = (np.concatenate([photos, nothing]) - middle) / spread
     is_photo = np.arange(len(seen)) < len(photos)
     fitted = linear.LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(seen, is_photo)
     weights = fitted.coef_[0] / spread
-    scale = loudness.std() / (_LOUDNESS * max(float((photos @ weights).std()), 1e-6))
-    return (scale * weights).astype(np.float32)
+    weights /= max(float((photos @ weights).std()), 1e-6)
+    clusters = cluster.MiniBatchKMeans(
+        min(_CENTRES, len(photos)), random_state=_SEED, n_init=1, max_iter=30
+    ).fit(_to_length_one(photos))
+    centres = _to_length_one(clusters.cluster_centers_)
+    centres /= max(float(_nearness(photos, centres).std()), 1e-6)
+    return weights.astype(np.float32), centres.astype(np.float32)
 
 
-def _run(tagger: Tagger, photos: Picture, heads: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings float32 (N, D), and sums of the largest logits float32 (N,)."""
-    outputs = [tagger.run(photos[at : at + _BATCH]) for at in range(0, len(photos), _BATCH)]
-    largest = [sum(output.logits[name].max(axis=1) for name in heads) for output in outputs]
-    return np.concatenate([output.embedding for output in outputs]), np.concatenate(largest)
+def _embed(tagger: Tagger, photos: Picture) -> np.ndarray:
+    """Embeddings float32 (N, D)."""
+    parts = [photos[at : at + _BATCH] for at in range(0, len(photos), _BATCH)]
+    return np.concatenate([tagger.run(part).embedding for part in parts])
+
+
+def _nearness(embeddings: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Largest cosine similarity to a centre, times the centres' common length, float (N,)."""
+    return (_to_length_one(embeddings) @ centres.T).max(axis=1)
+
+
+def _to_length_one(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -1,7 +1,7 @@
 """The network as files: an ONNX graph that takes photos as they are, and its weights."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -84,26 +84,39 @@ def write_onnx(
     onnx.save(graph, str(file))
 
 
-def add_domain_score(file: Path, weights: np.ndarray, heads: Sequence[str]) -> None:
+def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> None:
     """Add the output ``in_domain`` (N,) to a graph: see `hangtag.domain`.
 
     Args:
         file: Graph without that output; written anew.
         weights: float32 (D,), of the embedding.
-        heads: Attributes whose largest logits are added.
+        centres: float32 (clusters, D), multiplied with the embedding at length one; the largest
+            product counts. Stored as float16.
     """
     model = onnx.load(file)
-    graph, helper = model.graph, onnx.helper
-    learnt, values, terms = f"{IN_DOMAIN}/weights", f"{IN_DOMAIN}/values", [f"{IN_DOMAIN}/learnt"]
-    graph.initializer.append(numpy_helper.from_array(weights.astype(np.float32), learnt))
-    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), values))
-    graph.node.append(helper.make_node("MatMul", [EMBEDDING, learnt], terms))
-    for name in heads:
-        terms.append(f"{IN_DOMAIN}/largest/{name}")
-        node = helper.make_node("ReduceMax", [LOGITS + name, values], [terms[-1]], keepdims=0)
-        graph.node.append(node)
-    graph.node.append(helper.make_node("Sum", terms, [IN_DOMAIN]))
-    graph.output.append(helper.make_tensor_value_info(IN_DOMAIN, TensorProto.FLOAT, ["photos"]))
+    graph = model.graph
+
+    def value(name: str, array: np.ndarray) -> str:
+        graph.initializer.append(numpy_helper.from_array(array, f"{IN_DOMAIN}/{name}"))
+        return f"{IN_DOMAIN}/{name}"
+
+    def node(operator: str, *inputs: str, output: str, **attributes: Any) -> str:
+        graph.node.append(onnx.helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    learnt = node("MatMul", EMBEDDING, value("weights", weights), output=f"{IN_DOMAIN}/learnt")
+    length = node("ReduceL2", EMBEDDING, value("axes", np.array([1])), output=f"{IN_DOMAIN}/length")
+    at_one = node("Div", EMBEDDING, length, output=f"{IN_DOMAIN}/at one")
+    half = value("centres", centres.T.astype(np.float16))
+    full = node("Cast", half, output=f"{IN_DOMAIN}/full", to=TensorProto.FLOAT)
+    cosines = node("MatMul", at_one, full, output=f"{IN_DOMAIN}/cosines")
+    nearest = node(
+        "ReduceMax", cosines, f"{IN_DOMAIN}/axes", output=f"{IN_DOMAIN}/nearest", keepdims=0
+    )
+    node("Sum", learnt, nearest, output=IN_DOMAIN)
+    graph.output.append(
+        onnx.helper.make_tensor_value_info(IN_DOMAIN, TensorProto.FLOAT, ["photos"])
+    )
     onnx.save(model, str(file))
 
 

@@ -7,7 +7,7 @@ A classifier that tells products from these also tells them from much that it ha
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 Picture = np.ndarray
 """uint8 (h, w, 3)."""
@@ -37,6 +37,12 @@ class NoProduct:
             self._noise,
             self._ramp,
             self._shapes,
+            self._warped,
+            self._leaves,
+            self._page,
+            self._cells,
+            self._things,
+            self._surface,
         ]
         if scene is not None:
             self._kinds.append(self._floor)
@@ -120,12 +126,139 @@ class NoProduct:
                 draw.polygon(points, self._colour())
         return np.asarray(image)
 
+    def _warped(self) -> Picture:
+        """A photo bent out of all shape."""
+        from scipy import ndimage
+
+        photo = self._photo(self._rng)
+        height, width = photo.shape[:2]
+        reach, knots = self._rng.uniform(0.35, 0.7), int(self._rng.integers(3, 7))
+        places = [
+            place + reach * side * _enlarged(self._rng.normal(size=(knots, knots)), height, width)
+            for place, side in zip(np.mgrid[:height, :width], (height, width), strict=True)
+        ]
+        channels = np.moveaxis(photo, -1, 0)
+        return np.stack(
+            [ndimage.map_coordinates(one, places, order=1, mode="mirror") for one in channels], -1
+        )
+
+    def _leaves(self) -> Picture:
+        """Discs and polygons over one another, of one colour or of a photo's cloth.
+
+        The dead leaves model (Lee, Mumford and Huang, "Occlusion Models for Natural Images", 2001)
+        has the statistics of scenes, where near things hide far ones.
+        """
+        ground, photo = self._photo(self._rng), self._photo(self._rng)
+        height, width = ground.shape[:2]
+        image = Image.fromarray(_part(ground, 0.2, 0.4, 0.4))
+        for _ in range(self._rng.integers(15, 120)):
+            radius = height * min(0.4, 0.02 * self._rng.uniform(0.03, 1) ** -1.2)
+            down, across = self._rng.uniform(0, height), self._rng.uniform(0, width)
+            sides = int(self._rng.integers(3, 7)) if self._rng.random() < 0.4 else 24
+            turns = np.sort(self._rng.uniform(0, 2 * np.pi, sides))
+            stretch = self._rng.uniform(0.5, 1.5)
+            outline = [
+                (across + stretch * radius * np.cos(turn), down + radius * np.sin(turn))
+                for turn in turns
+            ]
+            mask = Image.new("L", image.size)
+            ImageDraw.Draw(mask).polygon(outline, 255)
+            if self._rng.random() < 0.6:
+                image.paste(self._colour_of(photo), mask=mask)
+            else:
+                part = _part(photo, self._rng.uniform(0.2, 0.5), *self._rng.uniform(0, 0.7, 2))
+                image.paste(Image.fromarray(_resized(part, ground)), mask=mask)
+        return np.asarray(
+            image.filter(ImageFilter.GaussianBlur(float(self._rng.choice([0, 0.5, 1.5]))))
+        )
+
+    def _page(self) -> Picture:
+        """Lines of marks, as on a page or a screen, at times with a small picture."""
+        height, width = self._size()
+        paper, ink = self._rng.integers(150, 256, 3), self._rng.integers(0, 100, 3)
+        if self._rng.random() < 0.3:
+            paper, ink = ink, paper
+        image = Image.new("RGB", (width, height), tuple(paper.tolist()))
+        draw = ImageDraw.Draw(image)
+        step = int(self._rng.integers(4, 16))
+        for top in range(int(self._rng.integers(step)), height, step):
+            across, margin = self._rng.integers(0, max(1, width // 3), 2).tolist()
+            while across < width - margin:
+                long = int(self._rng.integers(2, 2 * step))
+                marks = self._rng.integers(
+                    (across, top), (across + long, top + max(2, step // 2)), (5, 2)
+                )
+                draw.line(marks.ravel().tolist(), tuple(ink.tolist()), max(1, step // 6))
+                across += long + int(self._rng.integers(1, step))
+        if self._rng.random() < 0.4:
+            small = Image.fromarray(self._photo(self._rng)).resize((width // 3, height // 4))
+            image.paste(small, tuple(self._rng.integers(0, [width, height]).tolist()))
+        return np.asarray(image)
+
+    def _cells(self) -> Picture:
+        """A mosaic of a photo's colours, flat or rounded."""
+        from scipy.spatial import cKDTree
+
+        photo = self._photo(self._rng)
+        height, width = photo.shape[:2]
+        count = int(2 ** self._rng.uniform(2, 7))
+        middles = self._rng.uniform(0, 1, (count, 2)) * [height, width]
+        away, nearest = cKDTree(middles).query(np.moveaxis(np.mgrid[:height, :width], 0, -1))
+        colours = np.array([self._colour_of(photo) for _ in range(count)])
+        depth = self._rng.choice([0, 0.6]) / away.max()
+        return (colours[nearest] * (1 - depth * away)[..., np.newaxis]).astype(np.uint8)
+
+    def _things(self) -> Picture:
+        """One to three shaded blobs on a plain ground: things, but none with a name."""
+        photo = self._photo(self._rng)
+        height, width = photo.shape[:2]
+        ground = (255, 255, 255) if self._rng.random() < 0.5 else self._colour()
+        picture = np.full(photo.shape, ground, float)
+        rows, columns = np.mgrid[:height, :width]
+        for _ in range(self._rng.integers(1, 4)):
+            down, across = self._rng.uniform(0.3, 0.7, 2) * [height, width]
+            turn = np.arctan2(rows - down, columns - across)
+            waves = sum(
+                0.25 / wave * self._rng.normal() * np.cos(wave * turn + self._rng.uniform(0, 6.3))
+                for wave in range(1, 7)
+            )
+            radius = np.maximum(self._rng.uniform(0.12, 0.4) * width * (1 + waves), 1)
+            away = np.hypot(rows - down, columns - across) / radius
+            lit = 1 + np.cos(turn - self._rng.uniform(0, 6.3))
+            shade = 1 - self._rng.uniform(0, 0.35) * away.clip(0, 1) ** 2 * lit
+            if self._rng.random() < 0.3:
+                surface = _part(photo, 0.3, *self._rng.uniform(0, 0.7, 2)).astype(float)
+            else:
+                surface = np.full(photo.shape, self._colour(), float)
+            inside = away < 1
+            picture[inside] = (surface * shade[..., np.newaxis])[inside]
+        return picture.astype(np.uint8)
+
+    def _surface(self) -> Picture:
+        """Clouds, or rough ground lit from one side: noise that looks alike at every scale."""
+        height, width = self._size()
+        frequencies = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+        frequencies[0, 0] = np.inf
+        spectrum = np.fft.fft2(self._rng.normal(size=(height, width)))
+        relief = np.fft.ifft2(spectrum / frequencies ** self._rng.uniform(0.8, 2.4)).real
+        if self._rng.random() < 0.5:
+            relief = np.gradient(relief, axis=int(self._rng.integers(2)))
+        steepness = self._rng.uniform(0.5, 3) / max(float(relief.std()), 1e-6)
+        way = 1 / (1 + np.exp(-steepness * (relief - relief.mean())))
+        start, end = self._rng.integers(0, 256, (2, 3))
+        return (start + (end - start) * way[..., np.newaxis]).astype(np.uint8)
+
     def _size(self) -> tuple[int, int]:
         height, width, _ = self._photo(self._rng).shape
         return height, width
 
     def _colour(self) -> tuple[int, int, int]:
         red, green, blue = self._rng.integers(0, 256, 3).tolist()
+        return red, green, blue
+
+    def _colour_of(self, photo: Picture) -> tuple[int, int, int]:
+        row, column = self._rng.integers(0, photo.shape[:2]).tolist()
+        red, green, blue = photo[row, column].tolist()
         return red, green, blue
 
 
@@ -135,6 +268,12 @@ def _part(photo: Picture, share: float, top: float, left: float) -> Picture:
     tall, wide = max(2, round(share * height)), max(2, round(share * width))
     down, across = min(int(top * height), height - tall), min(int(left * width), width - wide)
     return _resized(photo[down : down + tall, across : across + wide], photo)
+
+
+def _enlarged(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A few values become a smooth field, float32 (height, width)."""
+    image = Image.fromarray(values.astype(np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _resized(piece: Picture, like: Picture) -> Picture:
