@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from hangtag.attributes import Attribute, Taxonomy
-from hangtag.calibration import NEVER, Calibration, Decoder, fit_scales, fit_thresholds, strictest
+from hangtag.calibration import (
+    NEVER,
+    Calibration,
+    Decoder,
+    fit_probabilities,
+    fit_thresholds,
+    strictest,
+)
 
 TYPES = Attribute("articleType", ("Shirts", "Jeans", "Caps"))
 SUBS = Attribute("subCategory", ("Topwear", "Bottomwear", "Headwear"))
@@ -26,7 +33,8 @@ def _random_logits(count: int, spread: float = 2.0) -> dict[str, np.ndarray]:
 
 
 def test_categories_agree_with_the_article_type_whatever_the_heads_say() -> None:
-    decoder = Decoder(ALL, TAXONOMY, {"articleType": 1, "subCategory": 0.3, "masterCategory": 0.2})
+    scales = {"articleType": 1, "subCategory": 0.3, "masterCategory": 0.2}
+    decoder = Decoder(ALL, TAXONOMY, Calibration(scales=scales))
     probabilities = decoder(_random_logits(500))
     for name, values in probabilities.items():
         assert np.allclose(values.sum(1), 1, atol=1e-5), name
@@ -44,7 +52,7 @@ def test_many_similar_types_dont_outvote_the_best_one() -> None:
         one: {"subCategory": "Bottomwear" if one == "Jeans" else "Topwear"} for one in types.values
     }
     logits = {"articleType": np.log([[0.3, 0.3, 0.4]]), "subCategory": np.zeros((1, 2))}
-    decoder = Decoder([subs, types], Taxonomy({"articleType": parents}), {})
+    decoder = Decoder([subs, types], Taxonomy({"articleType": parents}), Calibration())
     probabilities = decoder(logits)
     assert probabilities["articleType"].argmax() == 2
     assert probabilities["subCategory"].argmax() == 1
@@ -58,9 +66,10 @@ def test_an_unsure_type_head_is_helped_by_the_category_heads() -> None:
         "subCategory": np.array([[0.0, 0.0, 4.0]]),
         "articleType": np.array([[0.1, 0.0, 0.0]]),
     }
-    helped = Decoder(ALL, TAXONOMY, {"articleType": 1, "subCategory": 1, "masterCategory": 1})
+    scales = {"articleType": 1, "subCategory": 1, "masterCategory": 1}
+    helped = Decoder(ALL, TAXONOMY, Calibration(scales=scales))
     assert helped(logits)["articleType"].argmax() == 2
-    assert Decoder(ALL, TAXONOMY, {})(logits)["articleType"].argmax() == 0
+    assert Decoder(ALL, TAXONOMY, Calibration())(logits)["articleType"].argmax() == 0
 
 
 def test_fitting_makes_overconfident_probabilities_honest() -> None:
@@ -68,10 +77,28 @@ def test_fitting_makes_overconfident_probabilities_honest() -> None:
     honest = rng.normal(0, 1.5, (4000, 2))
     chance = 1 / (1 + np.exp(honest[:, 0] - honest[:, 1]))
     truth = (rng.random(4000) < chance).astype(int)
-    scales = fit_scales(
+    fitted = fit_probabilities(
         {"gender": honest * 3}, {"gender": np.eye(2, dtype=bool)[truth]}, [GENDER], Taxonomy()
     )
-    assert scales["gender"] == pytest.approx(1 / 3, rel=0.1)
+    assert fitted.scales["gender"] == pytest.approx(1 / 3, rel=0.1)
+    assert fitted.biases["gender"] == pytest.approx([0, 0], abs=0.1)
+
+
+def test_fitting_finds_values_that_come_up_too_often() -> None:
+    rng = np.random.default_rng(2)
+    honest = rng.normal(0, 1.5, (4000, 2))
+    chance = 1 / (1 + np.exp(honest[:, 0] - honest[:, 1]))
+    allowed = {"gender": np.eye(2, dtype=bool)[(rng.random(4000) < chance).astype(int)]}
+    leaning = {"gender": honest + np.array([0.8, 0])}
+    fitted = fit_probabilities(leaning, allowed, [GENDER], Taxonomy())
+    men, women = fitted.biases["gender"]
+    assert women - men == pytest.approx(0.8, abs=0.15)
+    before, after = (
+        Decoder([GENDER], Taxonomy(), one)(leaning)["gender"] for one in (Calibration(), fitted)
+    )
+    right = allowed["gender"][:, 0].mean()
+    assert before[:, 0].mean() > right + 0.08
+    assert after[:, 0].mean() == pytest.approx(right, abs=0.01)
 
 
 def test_the_threshold_is_the_lowest_that_keeps_the_precision() -> None:
@@ -109,10 +136,10 @@ def test_confidences_say_how_often_tags_are_right_though_labels_are_noisy() -> N
     noisy = rng.random(4000) < 0.1
     truth[noisy] = rng.integers(0, 5, noisy.sum())
     values = Attribute("gender", ("Boys", "Girls", "Men", "Unisex", "Women"))
-    scales = fit_scales(
+    fitted = fit_probabilities(
         {"gender": honest}, {"gender": np.eye(5, dtype=bool)[truth]}, [values], Taxonomy()
     )
-    found = Decoder([values], Taxonomy(), scales)({"gender": honest})["gender"]
+    found = Decoder([values], Taxonomy(), fitted)({"gender": honest})["gender"]
     # The likelihood of the labels alone leaves a gap of 0.08.
     assert found.max(1).mean() == pytest.approx((found.argmax(1) == truth).mean(), abs=0.045)
 

@@ -12,7 +12,7 @@ from hangtag.tagger import Tagger
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    """Twenty-six pictures, two of each kind, made of a photo that is black above and white below."""
+    """Twenty-six pictures, two of each kind, made of a photo: black above and white below."""
     photo = np.zeros((32, 24, 3), np.uint8)
     photo[16:] = 255
     return NoProduct(lambda _: photo, lambda _: photo, seed=1).make(26)

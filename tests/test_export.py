@@ -4,19 +4,36 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from hangtag import export
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
+from hangtag.model import IN_DOMAIN
 from hangtag.tagger import Tagger
 
 
 def test_onnx(tiny_model: Path, tmp_path: Path):
     file = export.export_onnx(tiny_model, tmp_path / "network.onnx")
-    assert file.read_bytes() == (tiny_model / "model.onnx").read_bytes()
+    tagger = Tagger(tiny_model)
+    photos = np.random.default_rng(1).integers(0, 256, (3, *tagger.input_size, 3), np.uint8)
+    # Alone in its folder: the weights are in it.
+    alone = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (logits,) = alone.run(["logits/articleType"], {"photos": photos})
+    assert np.array_equal(logits, tagger.run(photos).logits["articleType"])
     with pytest.raises(HangtagError, match="can't be written"):
         export.export_onnx(tiny_model, tmp_path / "no" / "network.onnx")
+
+
+def test_a_model_folder_holds_its_weights_once(tiny_model: Path):
+    graph = onnx.load(tiny_model / "model.onnx", load_external_data=False).graph
+    weights = [one for one in graph.initializer if not one.name.startswith(IN_DOMAIN)]
+    large = [one for one in weights if np.prod(one.dims) >= 1024]
+    assert len(large) >= 3
+    for tensor in large:
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        assert place["location"] == "weights.safetensors", tensor.name
 
 
 def test_int8(drawn_catalogue: Path, tiny_model: Path, tmp_path: Path):

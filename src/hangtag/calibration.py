@@ -17,6 +17,9 @@ PRECISIONS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995)
 NEVER = 2.0
 """A threshold that no confidence reaches."""
 
+_BIAS_PENALTY = 1e-3
+"""Weight of the biases' squares beside the mean loss of a photo."""
+
 _SMALLEST_SAMPLE = 30
 """Thresholds above which fewer validation photos lie than this aren't trusted."""
 
@@ -24,15 +27,18 @@ _SMALLEST_SAMPLE = 30
 class Calibration(BaseModel):
     """What turns logits into probabilities and probabilities into decisions.
 
-    ``scales`` multiply each head's logits (1 / temperature; Guo et al., "On Calibration of Modern
-    Neural Networks", 2017). For the heads of the taxonomy they are the exponents of a product of
-    experts over article types. ``thresholds`` hold, by attribute and precision target, the
-    confidence from which on accepted tags have had that precision on validation photos.
+    ``scales`` multiply each head's logits, and ``biases``, one for each of an attribute's values,
+    are added (temperature and vector scaling; Guo et al., "On Calibration of Modern Neural
+    Networks", 2017). For the heads of the taxonomy the scales are the exponents of a product of experts over
+    article types, and only article types have biases. ``thresholds`` hold, by attribute and
+    precision target, the confidence from which on accepted tags have had that precision on
+    validation photos.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scales: dict[str, float] = {}
+    biases: dict[str, list[float]] = {}
     thresholds: dict[str, dict[float, float]] = {}
 
     def threshold(self, attribute: str, precision: float) -> float:
@@ -53,14 +59,17 @@ class Decoder:
     Args:
         attributes: In the order that the results shall have.
         taxonomy: May be empty.
-        scales: See `Calibration`.
+        calibration: Its scales and biases are used.
     """
 
     def __init__(
-        self, attributes: Sequence[Attribute], taxonomy: Taxonomy, scales: Mapping[str, float]
+        self, attributes: Sequence[Attribute], taxonomy: Taxonomy, calibration: Calibration
     ) -> None:
         self._names = [attribute.name for attribute in attributes]
-        self._scales = scales
+        self._scales = calibration.scales
+        self._biases = {
+            name: np.array(values, np.float32) for name, values in calibration.biases.items()
+        }
         by_name = {attribute.name: attribute for attribute in attributes}
         self._parents: dict[str, np.ndarray] = {}
         types = by_name[TYPE].values if TYPE in by_name else ()
@@ -76,7 +85,7 @@ class Decoder:
         """float32 (N, values) by attribute, rows summing to 1, of logits of the same shapes."""
         evidence = {name: log_softmax(logits[name]) for name in self._names}
         result = {
-            name: softmax(self._scales.get(name, 1.0) * evidence[name])
+            name: softmax(self._scales.get(name, 1.0) * evidence[name] + self._biases.get(name, 0))
             for name in self._names
             if name not in self._parents and not (name == TYPE and self._parents)
         }
@@ -96,7 +105,7 @@ class Decoder:
         }
 
     def _joint(self, evidence: Mapping[str, np.ndarray]) -> np.ndarray:
-        joint = self._scales.get(TYPE, 1.0) * evidence[TYPE]
+        joint = self._scales.get(TYPE, 1.0) * evidence[TYPE] + self._biases.get(TYPE, 0)
         for level, membership in self._parents.items():
             joint = joint + self._scales.get(level, 0.0) * (evidence[level] @ membership.T)
         return joint
@@ -123,58 +132,80 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.exp(log_softmax(logits))
 
 
-def fit_scales(
+def fit_probabilities(
     logits: Mapping[str, np.ndarray],
     allowed: Mapping[str, np.ndarray],
     attributes: Sequence[Attribute],
     taxonomy: Taxonomy,
-) -> dict[str, float]:
-    """Find the scales that make validation labels most likely, and confidences true.
+) -> Calibration:
+    """Find the scales and biases that make validation labels most likely, and confidences true.
 
-    What the heads of the taxonomy weigh against each other is found by the likelihood of the
-    labels. That alone would leave confidences a point or two off, because the few labels that are
-    given hardly any probability rule it. So each attribute's scales are then multiplied by what
-    makes its confidences predict best whether the most probable value is right (top-label
-    calibration; Gupta and Ramdas, "Top-label Calibration and Multiclass-to-binary Reductions",
-    2022).
+    What the heads of the taxonomy weigh against each other, and which values come up too often, is
+    found by the likelihood of the labels. That alone would leave confidences a point or two off,
+    because the few labels that are given hardly any probability rule it. So all of an attribute's
+    numbers are then multiplied by what makes its confidences predict best whether the most probable
+    value is right (top-label calibration; Gupta and Ramdas, "Top-label Calibration and
+    Multiclass-to-binary Reductions", 2022).
 
     Args:
         logits: float (N, C) by attribute.
         allowed: bool (N, C) by attribute, the values that each label allows.
         attributes: As for `Decoder`.
         taxonomy: As for `Decoder`.
+
+    Returns:
+        Scales and biases; no thresholds.
     """
-    from scipy.optimize import minimize
-
-    def fit(experts: Sequence[np.ndarray], mask: np.ndarray) -> np.ndarray:
-        rows = mask.any(axis=1)
-        start = np.array([1.0] + [0.1] * (len(experts) - 1))
-        if not rows.any():
-            return start
-        stacked = np.stack([expert[rows] for expert in experts])
-        hidden = np.where(mask[rows], 0.0, -1e9)
-
-        def loss(scales: np.ndarray) -> float:
-            joint = log_softmax(np.tensordot(scales, stacked, axes=1))
-            best = joint + hidden
-            peak = best.max(axis=1, keepdims=True)
-            return -float((peak[:, 0] + np.log(np.exp(best - peak).sum(axis=1))).mean())
-
-        bounds = [(0.05, 10.0)] + [(0.0, 5.0)] * (len(experts) - 1)
-        return minimize(loss, start, bounds=bounds, method="L-BFGS-B").x
-
-    joint = Decoder(attributes, taxonomy, {}).experts(logits) if taxonomy.levels else {}
-    tasks = [(joint, allowed[TYPE])] if joint else []
+    plain = Calibration()
+    joint = Decoder(attributes, taxonomy, plain).experts(logits) if taxonomy.levels else {}
+    tasks = [(joint, TYPE)] if joint else []
     for name in (attribute.name for attribute in attributes):
         if name not in joint:
-            tasks.append(({name: log_softmax(logits[name])}, allowed[name]))
+            tasks.append(({name: log_softmax(logits[name])}, name))
     scales: dict[str, float] = {}
-    for experts, mask in tasks:
-        fitted = fit(list(experts.values()), mask)
-        evidence = np.tensordot(fitted, np.stack(list(experts.values())), axes=1)
-        fitted = fitted * _fit_confidence(evidence, mask)
-        scales |= dict(zip(experts, fitted.tolist(), strict=True))
-    return scales
+    biases: dict[str, list[float]] = {}
+    for experts, name in tasks:
+        stacked = np.stack(list(experts.values()))
+        weights, bias = _fit_likelihood(stacked, allowed[name])
+        evidence = np.tensordot(weights, stacked, axes=1) + bias
+        truth = _fit_confidence(evidence, allowed[name])
+        scales |= dict(zip(experts, (truth * weights).tolist(), strict=True))
+        biases[name] = (truth * bias).tolist()
+    return Calibration(scales=scales, biases=biases)
+
+
+def _fit_likelihood(experts: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (E,) and biases (C,) under which experts (E, N, C) make labels (N, C) likeliest."""
+    from scipy.optimize import minimize
+
+    count, values = len(experts), experts.shape[2]
+    start = np.concatenate([[1.0], np.full(count - 1, 0.1), np.zeros(values)])
+    rows = mask.any(axis=1)
+    if not rows.any():
+        return start[:count], start[count:]
+    experts, hidden = experts[:, rows], np.where(mask[rows], 0.0, -1e9)
+
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        weights, bias = numbers[:count], numbers[count:]
+        joint = np.tensordot(weights, experts, axes=1) + bias
+        every, allowed = log_softmax(joint), log_softmax(joint + hidden)
+        # What the allowed values have of the whole is the same for each of them.
+        best = allowed.argmax(axis=1)[:, np.newaxis]
+        share = np.take_along_axis(every - allowed, best, axis=1)
+        slope = (np.exp(every) - np.exp(allowed)) / len(joint)
+        return (
+            float(-share.mean() + _BIAS_PENALTY * (bias**2).sum()),
+            np.concatenate(
+                [
+                    np.tensordot(experts, slope, axes=2),
+                    slope.sum(axis=0) + 2 * _BIAS_PENALTY * bias,
+                ]
+            ),
+        )
+
+    bounds = [(0.05, 10.0), *[(0.0, 5.0)] * (count - 1), *[(None, None)] * values]
+    found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    return found[:count], found[count:]
 
 
 def _fit_confidence(evidence: np.ndarray, mask: np.ndarray) -> float:

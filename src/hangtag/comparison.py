@@ -49,7 +49,7 @@ class Row:
             the search for copies) is done before the clock starts.
         device: What it was trained on: ``cpu``, ``cuda``…; None where the model doesn't say.
         parameters: How many numbers the network has learnt or been given.
-        megabytes: Size of ``model.onnx``.
+        megabytes: Size of the network and its weights.
         photos_per_second: From the bytes of a photo to its tags, on this machine's CPU.
         scores: By attribute, in the model's own vocabulary: ``photos``, ``values``, ``accuracy``
             and ``macro_f1``.
@@ -213,7 +213,7 @@ def _row(name: str, evaluated: "Evaluation", speed: float) -> Row:
         minutes=facts.get("minutes"),
         device=facts.get("device"),
         parameters=count_parameters(model),
-        megabytes=model.onnx_path.stat().st_size / 1e6,
+        megabytes=sum((model.folder / file).stat().st_size for file in model.info.files) / 1e6,
         photos_per_second=speed,
         scores={
             attribute: {

@@ -32,17 +32,19 @@ _COLOUR_BRANCH = "palette"
 
 
 def export_onnx(model: str | Path, output: Path) -> Path:
-    """Copy a model's ONNX graph: uint8 photos (N, h, w, 3) in, logits out.
+    """Write a model's ONNX graph as one file with its weights: uint8 photos (N, h, w, 3) in, logits
+    out.
 
     Args:
         model: Name or folder.
         output: File to write.
 
     Raises:
-        HangtagError: No such model, or the file can't be written.
+        HangtagError: No such model, the file can't be written, or the extra ``train`` is missing.
     """
+    onnx = require("train", "onnx")
     try:
-        shutil.copyfile(read_model(model).onnx_path, output)
+        onnx.save(onnx.load(read_model(model).onnx_path), output)
     except OSError as error:
         raise HangtagError(f"{output}: can't be written ({error.strerror}); check it") from error
     return output

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hangtag import evaluation
-from hangtag.attributes import TYPE
-from hangtag.calibration import Calibration, Decoder, fit_scales, fit_thresholds, strictest
+from hangtag.calibration import Calibration, Decoder, fit_probabilities, fit_thresholds, strictest
 from hangtag.card import write_card
 from hangtag.domain import fit_domain
-from hangtag.graph import write_onnx, write_weights
+from hangtag.graph import write_network
 from hangtag.judge import evaluate
-from hangtag.model import ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
+from hangtag.model import ModelInfo, Vocabulary, write_info
 from hangtag.network import HangtagNetwork
 from hangtag.photo_cache import Progress
 from hangtag.recipe import Recipe
@@ -33,6 +32,9 @@ ALL_RIGHT = "all right"
 _ELSEWHERE = 0.03
 """How far the precision on photos from elsewhere may lie below what is asked. Without it a few
 hundred phone photos would decide how many tags of a shop's own photos are accepted."""
+
+_ENOUGH = 100
+"""Alternate photos, or photos of extra catalogues, that set a threshold at least."""
 
 _BATCH = 64
 
@@ -76,8 +78,7 @@ def finish(
     """
     attributes = [attribute.name for attribute in data.attributes]
     folder.mkdir(parents=True, exist_ok=True)
-    write_onnx(network, attributes, recipe.input_size, folder / ONNX)
-    write_weights(network, attributes, folder / WEIGHTS)
+    write_network(network, attributes, recipe.input_size, folder)
     info = ModelInfo(
         name=str(facts.get("name", folder.name)),
         attributes=[Vocabulary(name=one.name, values=list(one.values)) for one in data.attributes],
@@ -157,34 +158,32 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
     allowed = {name: data.targets[name][everything] for name in names}
     # The scales are for shop photos; what phone photos need on top, the thresholds take care of.
     of_shop = group < 2
-    scales = fit_scales(
+    fitted = fit_probabilities(
         {name: values[of_shop] for name, values in logits.items()},
         {name: values[of_shop] for name, values in allowed.items()},
         data.attributes,
         data.taxonomy,
     )
-    probabilities = Decoder(data.attributes, data.taxonomy, scales)(logits)
+    probabilities = Decoder(data.attributes, data.taxonomy, fitted)(logits)
     thresholds = {}
     for name in names:
         best = probabilities[name].argmax(1)
         confidence = probabilities[name].max(1)
         right = allowed[name][np.arange(len(best)), best]
-        labelled = allowed[name].any(1)
-        # A label of many values, such as "not for kids", can't tell how precise a tag is.
-        if name == TYPE:
-            groups = [number for number in range(3) if (labelled & (group == number)).sum() >= 100]
-        else:
-            groups = [number for number in (0, 1) if (labelled & (group == number)).sum() >= 100]
-        fitted = [
-            fit_thresholds(
-                confidence[labelled & (group == number)],
-                right[labelled & (group == number)],
-                tolerance=_ELSEWHERE if number == 2 else 0.0,
-            )
-            for number in groups or [0]
-        ]
-        thresholds[name] = strictest(fitted)
-    return Calibration(scales=scales, thresholds=thresholds)
+        count = allowed[name].sum(1)
+        # A label of most values, such as "not for kids", can't tell how precise a tag is.
+        labelled = (count > 0) & (count <= max(1, allowed[name].shape[1] // 2))
+        sources = [labelled & (group == number) for number in range(3)]
+        thresholds[name] = strictest(
+            [
+                fit_thresholds(
+                    confidence[rows], right[rows], tolerance=_ELSEWHERE if number == 2 else 0.0
+                )
+                for number, rows in enumerate(sources)
+                if number == 0 or rows.sum() >= _ENOUGH
+            ]
+        )
+    return fitted.model_copy(update={"thresholds": thresholds})
 
 
 def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[str, np.ndarray]:

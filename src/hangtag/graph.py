@@ -1,21 +1,27 @@
 """The network as files: an ONNX graph that takes photos as they are, and its weights."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
+from onnx_ir.passes.common import DeduplicateInitializersPass
+from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from safetensors.numpy import save
 from torch import Tensor, nn
 
-from hangtag.model import EMBEDDING, FEATURES, IN_DOMAIN, INPUT, LOGITS
+from hangtag.model import EMBEDDING, FEATURES, IN_DOMAIN, INPUT, LOGITS, ONNX, WEIGHTS
 from hangtag.network import HangtagNetwork
 
 _OPSET = 18
 _SMALL = 256
 """Tensors with fewer values stay in full precision; they weigh nothing."""
+
+_IN_GRAPH = "network."
+"""What the graph puts before the names of the network's weights."""
 
 
 class _PhotosToLogits(nn.Module):
@@ -34,27 +40,47 @@ class _PhotosToLogits(nn.Module):
         return (embedding, features, *(logits[name] for name in self.attributes))
 
 
-def write_onnx(
-    network: HangtagNetwork,
-    attributes: list[str],
-    input_size: tuple[int, int],
-    file: Path,
-    *,
-    half_weights: bool = True,
+def write_network(
+    network: HangtagNetwork, attributes: list[str], input_size: tuple[int, int], folder: Path
 ) -> None:
-    """Write the network as ONNX.
+    """Write ``model.onnx`` and the weights that it refers to, ``weights.safetensors``.
 
-    Its input is ``photos``, uint8 (N, h, w, 3); its outputs are ``embedding`` (N, D), ``features``
-    (N, F, h', w') and ``logits/<attribute>`` (N, values), all float32.
+    The graph's input is ``photos``, uint8 (N, h, w, 3); its outputs are ``embedding`` (N, D),
+    ``features`` (N, F, h', w') and ``logits/<attribute>`` (N, values), all float32. Weights are
+    stored once, as float16 where they are many, and computed with as float32: the graph says where
+    in the other file each of them lies (ONNX's external data), and whoever goes on training or
+    draws heat maps reads that file alone.
 
     Args:
         network: Any training mode; it's exported for inference.
-        attributes: Whose logits to give.
+        attributes: Whose logits to give; other heads are left out.
         input_size: Height and width in pixels.
-        file: To write.
-        half_weights: Store weights as float16, which halves the file; they are computed with as
-            float32.
+        folder: To write into.
     """
+    weights = folder / WEIGHTS
+    # Not save_file, which makes files that only their owner may read.
+    weights.write_bytes(save(_stored(network, attributes)))
+    graph = _exported(network, attributes, input_size)
+    _refer(graph, weights)
+    (folder / ONNX).write_bytes(graph.SerializeToString())
+
+
+def _stored(network: HangtagNetwork, attributes: list[str]) -> dict[str, np.ndarray]:
+    """Weights by their name in the network's state."""
+    arrays = {}
+    for name, tensor in network.state_dict().items():
+        if name.startswith("heads.") and name.split(".")[1] not in attributes:
+            continue
+        array = tensor.detach().cpu().contiguous().numpy()
+        if array.dtype == np.float32 and array.size >= _SMALL:
+            array = array.astype(np.float16)
+        arrays[name] = array
+    return arrays
+
+
+def _exported(
+    network: HangtagNetwork, attributes: list[str], input_size: tuple[int, int]
+) -> onnx.ModelProto:
     was_training = network.training
     device = next(network.parameters()).device
     network.to("cpu").eval()
@@ -68,20 +94,54 @@ def write_onnx(
             dynamic_shapes=({0: torch.export.Dim("photos", min=1, max=4096)},),
             opset_version=_OPSET,
             dynamo=True,
+            # It would fold normalisation into the convolutions' weights, which are to stay those
+            # of the other file. ONNX Runtime folds them when it opens the graph.
+            optimize=False,
             verbose=False,
         )
     finally:
         network.to(device).train(was_training)
     assert program is not None
+    fold_constants(program.model)
+    remove_unused_nodes(program.model)
+    DeduplicateInitializersPass()(program.model)
     graph = program.model_proto
     for node in graph.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    for value in graph.graph.value_info:
+    for value in (*graph.graph.value_info, *graph.graph.initializer):
         del value.metadata_props[:]
-    if half_weights:
-        _halve(graph)
-    onnx.save(graph, str(file))
+    return graph
+
+
+def _refer(model: onnx.ModelProto, weights: Path) -> None:
+    """Let a graph take what a safetensors file holds from there.
+
+    Such a file is the length of its header (8 bytes), the header as JSON, and the tensors' bytes
+    at the offsets that the header tells (https://huggingface.co/docs/safetensors).
+    """
+    data = weights.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    held = json.loads(data[8:start])
+    casts = []
+    for tensor in model.graph.initializer:
+        name = tensor.name
+        there = held.get(name.removeprefix(_IN_GRAPH))
+        if there is None or there["shape"] != list(tensor.dims):
+            continue
+        first, end = there["data_offsets"]
+        tensor.Clear()
+        tensor.name, tensor.data_location = name, TensorProto.EXTERNAL
+        tensor.dims.extend(there["shape"])
+        tensor.data_type = TensorProto.FLOAT
+        if there["dtype"] == "F16":
+            tensor.name, tensor.data_type = f"{name}/half", TensorProto.FLOAT16
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+        place = {"location": weights.name, "offset": start + first, "length": end - first}
+        for key, value in place.items():
+            tensor.external_data.add(key=key, value=str(value))
+    for position, node in enumerate(casts):
+        model.graph.node.insert(position, node)
 
 
 def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> None:
@@ -93,7 +153,7 @@ def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> No
         centres: float32 (clusters, D), multiplied with the embedding at length one; the largest
             product counts. Stored as float16.
     """
-    model = onnx.load(file)
+    model = onnx.load(file, load_external_data=False)
     graph = model.graph
 
     def value(name: str, array: np.ndarray) -> str:
@@ -101,7 +161,7 @@ def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> No
         return f"{IN_DOMAIN}/{name}"
 
     def node(operator: str, *inputs: str, output: str, **attributes: Any) -> str:
-        graph.node.append(onnx.helper.make_node(operator, inputs, [output], **attributes))
+        graph.node.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
     learnt = node("MatMul", EMBEDDING, value("weights", weights), output=f"{IN_DOMAIN}/learnt")
@@ -114,38 +174,5 @@ def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> No
         "ReduceMax", cosines, f"{IN_DOMAIN}/axes", output=f"{IN_DOMAIN}/nearest", keepdims=0
     )
     node("Sum", learnt, nearest, output=IN_DOMAIN)
-    graph.output.append(
-        onnx.helper.make_tensor_value_info(IN_DOMAIN, TensorProto.FLOAT, ["photos"])
-    )
+    graph.output.append(helper.make_tensor_value_info(IN_DOMAIN, TensorProto.FLOAT, ["photos"]))
     onnx.save(model, str(file))
-
-
-def write_weights(network: HangtagNetwork, attributes: list[str], file: Path) -> None:
-    """Write weights (float16 where they are many) as safetensors.
-
-    Heads of attributes other than those named are left out.
-    """
-    arrays = {}
-    for name, tensor in network.state_dict().items():
-        if name.startswith("heads.") and name.split(".")[1] not in attributes:
-            continue
-        array = tensor.detach().cpu().contiguous().numpy()
-        if array.dtype == np.float32 and array.size >= _SMALL:
-            array = array.astype(np.float16)
-        arrays[name] = array
-    # Not save_file, which makes files that only their owner may read.
-    file.write_bytes(save(arrays))
-
-
-def _halve(model: onnx.ModelProto) -> None:
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _SMALL:
-            continue
-        name = tensor.name
-        values = numpy_helper.to_array(tensor).astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}/half"))
-        casts.append(onnx.helper.make_node("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT))
-    for position, node in enumerate(casts):
-        graph.node.insert(position, node)

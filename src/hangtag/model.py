@@ -109,12 +109,12 @@ class Model:
 
     @property
     def onnx_path(self) -> Path:
-        """The network."""
+        """The network; its weights lie in the other file."""
         return self.folder / ONNX
 
     @property
     def weights_path(self) -> Path:
-        """The network's weights, for further training."""
+        """The network's weights."""
         return self.folder / WEIGHTS
 
     @property

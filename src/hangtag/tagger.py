@@ -124,7 +124,7 @@ class Tagger:
         self._thresholds = {
             one.name: self.info.calibration.threshold(one.name, precision) for one in worked_out
         }
-        self._decode = Decoder(worked_out, self.model.taxonomy, self.info.calibration.scales)
+        self._decode = Decoder(worked_out, self.model.taxonomy, self.info.calibration)
         self._session = _session(self.model.onnx_path, threads or available_cores())
         self._outputs = [EMBEDDING, *(LOGITS + one.name for one in worked_out)]
         if self.info.domain is not None:
