@@ -9,6 +9,7 @@ from hangtag.calibration import (
     fit_probabilities,
     fit_thresholds,
     strictest,
+    telling,
 )
 
 TYPES = Attribute("articleType", ("Shirts", "Jeans", "Caps"))
@@ -142,6 +143,13 @@ def test_confidences_say_how_often_tags_are_right_though_labels_are_noisy() -> N
     found = Decoder([values], Taxonomy(), fitted)({"gender": honest})["gender"]
     # The likelihood of the labels alone leaves a gap of 0.08.
     assert found.max(1).mean() == pytest.approx((found.argmax(1) == truth).mean(), abs=0.045)
+
+
+def test_labels_that_allow_most_values_dont_set_thresholds() -> None:
+    boys_or_girls, not_for_kids = [1, 1, 0, 0, 0], [0, 0, 1, 1, 1]
+    labels = np.array([boys_or_girls, not_for_kids, [0, 0, 1, 0, 0], [0] * 5], bool)
+    assert telling(labels).tolist() == [True, False, True, False]
+    assert telling(np.eye(2, dtype=bool)).all()
 
 
 def test_a_tolerance_accepts_what_nearly_reaches_the_target() -> None:

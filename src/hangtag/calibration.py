@@ -29,10 +29,10 @@ class Calibration(BaseModel):
 
     ``scales`` multiply each head's logits, and ``biases``, one for each of an attribute's values,
     are added (temperature and vector scaling; Guo et al., "On Calibration of Modern Neural
-    Networks", 2017). For the heads of the taxonomy the scales are the exponents of a product of experts over
-    article types, and only article types have biases. ``thresholds`` hold, by attribute and
-    precision target, the confidence from which on accepted tags have had that precision on
-    validation photos.
+    Networks", 2017). For the heads of the taxonomy the scales are the exponents of a product of
+    experts over article types, and only article types have biases. ``thresholds`` hold, by
+    attribute and precision target, the confidence from which on accepted tags have had that
+    precision on validation photos.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -249,6 +249,15 @@ def fit_thresholds(
         reached = np.flatnonzero(cuttable & (precision >= target - tolerance))
         thresholds[target] = float(sorted_confidence[reached[-1]]) if len(reached) else NEVER
     return thresholds
+
+
+def telling(allowed: np.ndarray) -> np.ndarray:
+    """Rows bool (N,) whose labels, bool (N, C), can tell how precise tags are.
+
+    One that allows most values, such as "not for kids" among five genders, proves nothing.
+    """
+    count = allowed.sum(axis=1)
+    return (count > 0) & (count <= max(1, allowed.shape[1] // 2))
 
 
 def strictest(thresholds: Sequence[dict[float, float]]) -> dict[float, float]:

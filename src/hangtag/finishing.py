@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hangtag import evaluation
-from hangtag.calibration import Calibration, Decoder, fit_probabilities, fit_thresholds, strictest
+from hangtag.calibration import (
+    Calibration,
+    Decoder,
+    fit_probabilities,
+    fit_thresholds,
+    strictest,
+    telling,
+)
 from hangtag.card import write_card
 from hangtag.domain import fit_domain
 from hangtag.graph import write_network
@@ -170,10 +177,7 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
         best = probabilities[name].argmax(1)
         confidence = probabilities[name].max(1)
         right = allowed[name][np.arange(len(best)), best]
-        count = allowed[name].sum(1)
-        # A label of most values, such as "not for kids", can't tell how precise a tag is.
-        labelled = (count > 0) & (count <= max(1, allowed[name].shape[1] // 2))
-        sources = [labelled & (group == number) for number in range(3)]
+        sources = [telling(allowed[name]) & (group == number) for number in range(3)]
         thresholds[name] = strictest(
             [
                 fit_thresholds(
