@@ -134,9 +134,10 @@ def _quantise(tagger: Tagger, inputs: Iterator[np.ndarray], file: Path) -> None:
             return None if made is None else {INPUT: made}
 
     with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / ONNX
+        whole, folded = Path(folder) / "whole.onnx", Path(folder) / ONNX
+        export_onnx(tagger.model.folder, whole)
         # Folds the graph's constants, so that convolutions see their weights.
-        preparation.quant_pre_process(tagger.model.onnx_path, folded, skip_symbolic_shape=True)
+        preparation.quant_pre_process(whole, folded, skip_symbolic_shape=True)
         quantization.quantize_static(
             folded,
             file,
