@@ -206,7 +206,12 @@ def test_ctrl_c_keeps_what_is_done(table: Path, tiny_model: Path, expected: byte
     for attempt in range(20):  # a run may be done before the signal comes
         output = tmp_path / f"tags{attempt}.csv"
         process = subprocess.Popen(
-            command(table, tiny_model, output), stderr=subprocess.PIPE, text=True
+            command(table, tiny_model, output),
+            stderr=subprocess.PIPE,
+            text=True,
+            # Whoever runs the tests in a shell's background has them ignore Ctrl-C, and so would
+            # the run.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         wait_for_rows(output.with_name(f"{output.name}.part"), 1, process)
         process.send_signal(signal.SIGINT)
