@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -201,17 +202,21 @@ def test_killed_runs_go_on(table: Path, tiny_model: Path, expected: bytes, tmp_p
     assert same_rows(output.read_bytes(), expected)
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """Tests that run in a shell's background ignore Ctrl-C, and so would what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_ctrl_c_keeps_what_is_done(table: Path, tiny_model: Path, expected: bytes, tmp_path: Path):
     for attempt in range(20):  # a run may be done before the signal comes
         output = tmp_path / f"tags{attempt}.csv"
         process = subprocess.Popen(
-            command(table, tiny_model, output),
-            stderr=subprocess.PIPE,
-            text=True,
-            # Whoever runs the tests in a shell's background has them ignore Ctrl-C, and so would
-            # the run.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            command(table, tiny_model, output), stderr=subprocess.PIPE, text=True
         )
         wait_for_rows(output.with_name(f"{output.name}.part"), 1, process)
         process.send_signal(signal.SIGINT)
