@@ -94,6 +94,7 @@ def test_fitting_finds_values_that_come_up_too_often() -> None:
     fitted = fit_probabilities(leaning, allowed, [GENDER], Taxonomy())
     men, women = fitted.biases["gender"]
     assert women - men == pytest.approx(0.8, abs=0.15)
+    assert fit_probabilities(leaning, allowed, [GENDER], Taxonomy(), ["gender"]).biases == {}
     before, after = (
         Decoder([GENDER], Taxonomy(), one)(leaning)["gender"] for one in (Calibration(), fitted)
     )

@@ -4,7 +4,7 @@ Everything here is plain NumPy, because it runs wherever photos are tagged; only
 once after training, needs SciPy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -19,7 +19,7 @@ NEVER = 2.0
 
 _BIAS_PENALTY = 7.0
 """Weight of the biases' squares beside the sum of all photos' losses: a normal prior whose standard
-deviation is 0.27, so that a detail with few photos hardly gets any."""
+deviation is 0.27."""
 
 _SMALLEST_SAMPLE = 30
 """Thresholds above which fewer validation photos lie than this aren't trusted."""
@@ -138,6 +138,7 @@ def fit_probabilities(
     allowed: Mapping[str, np.ndarray],
     attributes: Sequence[Attribute],
     taxonomy: Taxonomy,
+    unbiased: Collection[str] = (),
 ) -> Calibration:
     """Find the scales and biases that make validation labels most likely, and confidences true.
 
@@ -153,6 +154,7 @@ def fit_probabilities(
         allowed: bool (N, C) by attribute, the values that each label allows.
         attributes: As for `Decoder`.
         taxonomy: As for `Decoder`.
+        unbiased: Attributes that get no biases, since too few photos have them.
 
     Returns:
         Scales and biases; no thresholds.
@@ -167,15 +169,18 @@ def fit_probabilities(
     biases: dict[str, list[float]] = {}
     for experts, name in tasks:
         stacked = np.stack(list(experts.values()))
-        weights, bias = _fit_likelihood(stacked, allowed[name])
+        weights, bias = _fit_likelihood(stacked, allowed[name], biased=name not in unbiased)
         evidence = np.tensordot(weights, stacked, axes=1) + bias
         truth = _fit_confidence(evidence, allowed[name])
         scales |= dict(zip(experts, (truth * weights).tolist(), strict=True))
-        biases[name] = (truth * bias).tolist()
+        if bias.any():
+            biases[name] = (truth * bias).tolist()
     return Calibration(scales=scales, biases=biases)
 
 
-def _fit_likelihood(experts: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit_likelihood(
+    experts: np.ndarray, mask: np.ndarray, *, biased: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Weights (E,) and biases (C,) under which experts (E, N, C) make labels (N, C) likeliest."""
     from scipy.optimize import minimize
 
@@ -200,7 +205,11 @@ def _fit_likelihood(experts: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, 
         value = float(-share.mean() + penalty * (bias**2).sum())
         return value, np.concatenate([by_weight, by_bias])
 
-    bounds = [(0.05, 10.0), *[(0.0, 5.0)] * (count - 1), *[(None, None)] * values]
+    bounds = [
+        (0.05, 10.0),
+        *[(0.0, 5.0)] * (count - 1),
+        *[(None, None) if biased else (0.0, 0.0)] * values,
+    ]
     found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
     return found[:count], found[count:]
 
