@@ -15,8 +15,12 @@ from hangtag.tagger import Tagger
 
 
 def test_onnx(tiny_model: Path, tmp_path: Path):
-    file = export.export_onnx(tiny_model, tmp_path / "network.onnx")
-    tagger = Tagger(tiny_model)
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for name in ("README.md", "model.json", "model.onnx", "weights.safetensors"):
+        (linked / name).symlink_to(tiny_model / name)
+    file = export.export_onnx(linked, tmp_path / "network.onnx")
+    tagger = Tagger(linked)
     photos = np.random.default_rng(1).integers(0, 256, (3, *tagger.input_size, 3), np.uint8)
     # Alone in its folder: the weights are in it.
     alone = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])

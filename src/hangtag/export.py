@@ -43,8 +43,19 @@ def export_onnx(model: str | Path, output: Path) -> Path:
         HangtagError: No such model, the file can't be written, or the extra ``train`` is missing.
     """
     onnx = require("train", "onnx")
+    opened = read_model(model)
+    graph = onnx.load(opened.onnx_path, load_external_data=False)
+    # Not by onnx itself, which takes no weights that are a link, as those of a hub's cache are.
+    weights = opened.weights_path.read_bytes()
+    for tensor in graph.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            place = {entry.key: entry.value for entry in tensor.external_data}
+            start = int(place["offset"])
+            tensor.raw_data = weights[start : start + int(place["length"])]
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
     try:
-        onnx.save(onnx.load(read_model(model).onnx_path), output)
+        onnx.save(graph, output)
     except OSError as error:
         raise HangtagError(f"{output}: can't be written ({error.strerror}); check it") from error
     return output
