@@ -167,7 +167,7 @@ class NoProduct:
                 image.paste(self._colour_of(photo), mask=mask)
             else:
                 part = _part(photo, self._rng.uniform(0.2, 0.5), *self._rng.uniform(0, 0.7, 2))
-                image.paste(Image.fromarray(_resized(part, ground)), mask=mask)
+                image.paste(Image.fromarray(part), mask=mask)
         return np.asarray(
             image.filter(ImageFilter.GaussianBlur(float(self._rng.choice([0, 0.5, 1.5]))))
         )
