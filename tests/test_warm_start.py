@@ -1,6 +1,7 @@
 """Going on from a trained model: what is copied, what is refused, and what it is good for."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,28 @@ def test_a_head_of_another_shape_starts_anew(tiny_model: Path, tiny_recipe: Reci
     network = _network(tiny_recipe, attributes, head_hidden={"season": 16})
     taken = start_from(read_model(tiny_model), network, attributes)
     assert set(taken) == {one.name for one in attributes} - {"season"}
+
+
+def test_a_colour_branch_that_the_model_lacks_starts_anew(
+    tiny_model: Path, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attributes = read_model(tiny_model).info.vocabularies()
+    branch = 2 * tiny_recipe.network.palette
+    without = {
+        name: tensor[:, :-branch] if re.fullmatch(r"heads\..*\.weight", name) else tensor
+        for name, tensor in _weights(tiny_model).items()
+        if not name.startswith("palette.")
+    }
+    monkeypatch.setattr("hangtag.warm_start.read_state", lambda _: without)
+    network = _network(tiny_recipe, attributes)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    taken = start_from(read_model(tiny_model), network, attributes)
+    assert set(taken) == {one.name for one in attributes}
+    mine = network.state_dict()
+    head = "heads.gender.weight"
+    assert torch.equal(mine[head][:, :-branch], without[head])
+    assert torch.equal(mine[head][:, -branch:], before[head][:, -branch:])
+    assert torch.equal(mine["palette.focus.weight"], before["palette.focus.weight"])
 
 
 @pytest.mark.parametrize("change", [{"backbone": "resnet18"}, {"palette": 4}, {"neck": [8]}])

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from hangtag.augmentation import Augmenter
 from hangtag.losses import balanced_class_weights, partial_cross_entropy
 from hangtag.mixed_precision import keep_exact
+from hangtag.mixing import mix
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Recipe, Stage
 from hangtag.training_data import SOFT, PhotoPool, TrainingBatches, TrainingData
@@ -79,7 +80,7 @@ class Lesson(LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         """Sum of the attributes' losses on one batch."""
-        photos = batch["photos"]
+        photos, own_share = batch["photos"], 1.0
         if self.features is None:
             stage = self._stage()
             augmentation = self.recipe.augmentation.scaled(stage.augmentation)
@@ -88,8 +89,12 @@ class Lesson(LightningModule):
             # Positions in sixteen bits would be off by half a pixel.
             with torch.autocast(self.device.type, enabled=False):
                 photos = augment(photos, stage.size or self.recipe.input_size, worn)
-        losses = self._losses(self._logits(photos), batch)
-        total = torch.stack(list(losses.values())).sum()
+            photos, own_share = mix(photos, augmentation)
+        logits = self._logits(photos)
+        total = own_share * self._loss(logits, batch)
+        if own_share < 1:
+            others = {key: value.roll(1, 0) for key, value in batch.items()}
+            total = total + (1 - own_share) * self._loss(logits, others)
         self.log("train/loss", total.detach(), prog_bar=True, batch_size=len(photos))
         return total
 
@@ -187,9 +192,10 @@ class Lesson(LightningModule):
                 worn |= allowed[:, head.index[value]] & (allowed.sum(1) == 1)
         return worn
 
-    def _losses(self, logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _loss(self, logits: dict[str, Tensor], batch: dict[str, Tensor]) -> Tensor:
+        """Sum of the attributes' losses by the labels of a batch."""
         recipe = self.recipe.loss
-        losses = {}
+        losses = []
         for name, scores in logits.items():
             if recipe.logit_adjustment:
                 scores = scores + getattr(self, f"prior_{name}")  # noqa: PLW2901
@@ -202,8 +208,8 @@ class Lesson(LightningModule):
                 soft=batch.get(SOFT + name),
                 soft_weight=recipe.teacher_weight,
             )
-            losses[name] = loss * recipe.attribute_weights.get(name, 1.0)
-        return losses
+            losses.append(loss * recipe.attribute_weights.get(name, 1.0))
+        return torch.stack(losses).sum()
 
 
 def _optimiser(network: HangtagNetwork, recipe: Recipe) -> torch.optim.Optimizer:

@@ -148,6 +148,17 @@ class Augmentation(_Section):
     """Share of the photos that lose detail that are saved as poor JPEGs, too."""
     noise: float = Field(0.0, ge=0)
     """Largest standard deviation of pixel noise; pixel values run from 0 to 1."""
+    cutmix: float = Field(0.0, ge=0, le=1)
+    """Share of the batches whose photos each hold a piece of another one, and learn the labels of
+    both (`hangtag.mixing`)."""
+    mixup: float = Field(0.0, ge=0, le=1)
+    """Share of the batches whose photos are each averaged with another one."""
+
+    @model_validator(mode="after")
+    def _mixed_one_way(self) -> "Augmentation":
+        if self.cutmix + self.mixup > 1:
+            raise ValueError("cutmix and mixup are shares of the batches: together at most 1")
+        return self
 
     def scaled(self, share: float) -> "Augmentation":
         """The same changes, each going only ``share`` (0 to 1) as far or happening as often."""

@@ -10,16 +10,20 @@ from hangtag.model import Model
 from hangtag.network import HangtagNetwork
 from hangtag.weights import WeightsError, read_state
 
+_COLOUR_BRANCH = "palette."
+
 
 def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attribute]) -> list[str]:
     """Copy a model's weights into a network, value by value where vocabularies differ.
 
     The last layer of a head keeps what the model knows of each value that both vocabularies
-    have; other values, and attributes that the model doesn't tag, start as they are.
+    have; other values, attributes that the model doesn't tag, and a colour branch that it lacks
+    start as they are.
 
     Args:
         start: A trained model.
-        network: To change. Its backbone, colour branch and neck must be shaped like the model's.
+        network: To change. Its backbone and neck must be shaped like the model's, and so must its
+            colour branch if the model has one.
         attributes: The network's own.
 
     Returns:
@@ -31,8 +35,11 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
     known = {attribute.name: attribute for attribute in start.info.vocabularies()}
     state = read_state(start.weights_path)
     own = network.state_dict()
-    for key in own:
-        if not key.startswith("heads.") and (
+    wider = not any(key.startswith(_COLOUR_BRANCH) for key in state)
+    new = ("heads.", _COLOUR_BRANCH) if wider else ("heads.",)
+    shared = [key for key in own if not key.startswith(new)]
+    for key in shared:
+        if (
             # Counters of batch norm may be arrays of one value instead of scalars.
             key not in state or state[key].squeeze().shape != own[key].squeeze().shape
         ):
@@ -41,17 +48,22 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
                 f"{key}); start from a model of the same backbone, colour branch and neck"
             )
     taken = []
-    for key, tensor in own.items():
-        if not key.startswith("heads."):
-            tensor.copy_(state[key].reshape(tensor.shape))
+    for key in shared:
+        own[key].copy_(state[key].reshape(own[key].shape))
     for attribute in attributes:
-        if attribute.name in known and _take_head(attribute, known[attribute.name], own, state):
+        theirs = known.get(attribute.name)
+        if theirs and _take_head(attribute, theirs, own, state, wider=wider):
             taken.append(attribute.name)
     return taken
 
 
 def _take_head(
-    attribute: Attribute, known: Attribute, own: dict[str, Tensor], state: dict[str, Tensor]
+    attribute: Attribute,
+    known: Attribute,
+    own: dict[str, Tensor],
+    state: dict[str, Tensor],
+    *,
+    wider: bool,
 ) -> bool:
     prefix = f"heads.{attribute.name}."
     mine = {key: tensor for key, tensor in own.items() if key.startswith(prefix)}
@@ -61,18 +73,25 @@ def _take_head(
     both = [value for value in attribute.values if value in known.index]
     here = torch.tensor([attribute.index[value] for value in both], dtype=torch.long)
     there = torch.tensor([known.index[value] for value in both], dtype=torch.long)
-    last = max(mine)[: max(mine).rindex(".")]
+    layers = sorted({key[: key.rindex(".")] for key in mine})
+
+    # A new colour branch stands behind the features that the model has, and its columns, too.
+    width = theirs[f"{layers[0]}.weight"].shape[1]
+
+    def known_part(key: str) -> Tensor:
+        new_branch = wider and key == f"{layers[0]}.weight"
+        return mine[key][:, :width] if new_branch else mine[key]
 
     def fits(key: str) -> bool:
         # Of the last layer only the values are another number.
-        first = 1 if key.startswith(last) else 0
-        return mine[key].shape[first:] == theirs[key].shape[first:]
+        first = 1 if key.startswith(layers[-1]) else 0
+        return known_part(key).shape[first:] == theirs[key].shape[first:]
 
     if not all(map(fits, mine)):
         return False
-    for key, tensor in mine.items():
-        if key.startswith(last):
-            tensor[here] = theirs[key][there].to(tensor.dtype)
+    for key, tensor in theirs.items():
+        if key.startswith(layers[-1]):
+            known_part(key)[here] = tensor[there].to(mine[key].dtype)
         else:
-            tensor.copy_(theirs[key])
+            known_part(key).copy_(tensor)
     return True
