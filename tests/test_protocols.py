@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from hangtag import protocols
@@ -69,8 +71,16 @@ def test_temporal_says_when_the_model_has_seen_the_years(catalogue):
     assert any("NOT COMPARABLE" in note for note in outcome.notes)
 
 
-def test_temporal_needs_a_temporal_split(catalogue):
-    with pytest.raises(HangtagError, match="temporal split"):
+def test_temporal_on_a_random_split_has_nothing_published_beside_it(catalogue):
+    evaluation = replace(evaluate(ReadingTagger(), catalogue, split="all"), split="test")
+    outcome = protocols.temporal(evaluation)
+    assert lines_of(outcome)["frequent types", "top1"].count == len(evaluation.rows) > 0
+    assert not any(line.published for line in outcome.lines)
+    assert any("NOT COMPARABLE" in note for note in outcome.notes)
+
+
+def test_temporal_needs_a_test_part(catalogue):
+    with pytest.raises(HangtagError, match="test part"):
         protocols.temporal(evaluate(ReadingTagger(), catalogue, split="all"))
 
 

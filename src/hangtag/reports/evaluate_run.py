@@ -59,7 +59,8 @@ def run(
         split: As for `hangtag.evaluate`.
         photos: As for `hangtag.evaluate`.
         columns: A table with more attributes of the same ids; details are judged by it.
-        protocol: One of `hangtag.protocols.PROTOCOLS`; ``temporal`` tests on odd years.
+        protocol: One of `hangtag.protocols.PROTOCOLS`; ``temporal`` tests on odd years, if one of
+            the models was trained on even ones.
         flip: As for `hangtag.Tagger`.
         output: File to write, ``.html`` or ``.json``.
         progress: As for `hangtag.evaluate`.
@@ -76,17 +77,19 @@ def run(
     if output is not None and not output.absolute().parent.is_dir():
         raise HangtagError(f"{output}: there is no folder {output.parent}; make it first")
     products = read_catalogue(catalogue, columns=columns)
-    kind: Kind | None = "temporal" if protocol == "temporal" else None
+    taggers = [Tagger(model, details=columns is not None, flip=flip) for model in models]
+    by_years = protocol == "temporal" and any(one.info.split == "temporal" for one in taggers)
+    kind: Kind | None = "temporal" if by_years else None
     evaluations = [
         evaluate(
-            Tagger(model, details=columns is not None, flip=flip),
+            tagger,
             products,
             split=split,
             kind=kind,
             photos=photos,
             progress=progress,
         )
-        for model in models
+        for tagger in taggers
     ]
     outcomes = [PROTOCOLS[protocol](one) for one in evaluations] if protocol else []
     report = Report(evaluations, outcomes)
