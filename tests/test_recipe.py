@@ -46,10 +46,24 @@ def test_a_base_may_have_a_base() -> None:
     assert recipe.network == read_recipe("default").network
 
 
+def test_a_base_may_lie_beside_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "ours.toml").write_text('base = "default"\nname = "ours"\nseed = 7\n')
+    (tmp_path / "mine.toml").write_text('base = "ours.toml"\nname = "mine"\n')
+    mine = read_recipe(tmp_path / "mine.toml")
+    assert mine == read_recipe("default").model_copy(update={"name": "mine", "seed": 7})
+
+
+def test_recipes_that_are_based_on_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text('base = "two.toml"')
+    (tmp_path / "two.toml").write_text('base = "one.toml"')
+    with pytest.raises(RecipeError, match="toml is based on it"):
+        read_recipe(tmp_path / "one.toml")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("base = 'defualt'", "base: no recipe 'defualt' ships; there are: "),
+        ("base = 'defualt'", "base: no recipe 'defualt' ships or lies beside it; there are: "),
         ("base = 'default'\n[loss]\nkin = 'focal'", "loss.kin: unknown key; did you mean kind?"),
         ("[network]\nbackbon = 'x'", "network.backbon: unknown key; did you mean backbone?"),
         ("[schedule]\nepochs = 3", "schedule.epochs: unknown key"),

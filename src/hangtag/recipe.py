@@ -1,7 +1,8 @@
 """A training recipe as data: what to learn from which photos, with which network, and how.
 
 Recipes are TOML files. `hangtag train --recipe NAME|FILE` reads one; those that ship lie in
-``recipes/``. One with ``base = "NAME"`` states only what it changes of one that ships.
+``recipes/``. One with ``base = "NAME"`` states only what it changes of one that ships, one with
+``base = "FILE.toml"`` of one that lies beside it.
 """
 
 import difflib
@@ -268,28 +269,27 @@ def read_recipe(name_or_file: str | Path = "default") -> Recipe:
     """
     text = str(name_or_file)
     if text in recipe_names():
-        return parse_recipe(
-            (files("hangtag") / "recipes" / f"{text}.toml").read_text("utf-8"), text
-        )
+        return parse_recipe(_shipped(text), text)
     path = Path(name_or_file)
     if not path.is_file():
         near = difflib.get_close_matches(text, recipe_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(recipe_names())}"
         raise RecipeError(f"{text}: no such recipe or file; {hint}")
-    return parse_recipe(path.read_text("utf-8"), str(path))
+    return parse_recipe(path.read_text("utf-8"), str(path), path.parent)
 
 
-def parse_recipe(text: str, where: str) -> Recipe:
-    """Check a recipe's text; ``where`` names it in errors.
+def parse_recipe(text: str, where: str, folder: Path | None = None) -> Recipe:
+    """Check a recipe's text.
+
+    Args:
+        text: TOML.
+        where: What errors call it.
+        folder: Where a base may lie beside it.
 
     Raises:
         RecipeError: As for `read_recipe`.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{where}: not a TOML file: {error}") from error
-    data = _with_base(data, where)
+    data = _whole(text, where, folder, [])
     version = data.get("format_version", RECIPE_VERSION)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise RecipeError(
@@ -302,17 +302,34 @@ def parse_recipe(text: str, where: str) -> Recipe:
         raise RecipeError(f"{where}: {_first_problem(error)}") from error
 
 
-def _with_base(data: dict[str, Any], where: str) -> dict[str, Any]:
-    """A recipe as data, with what it takes from its base, and that from its own."""
-    name = data.pop("base", None)
-    if name is None:
+def _shipped(name: str) -> str:
+    return (files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8")
+
+
+def _whole(text: str, where: str, folder: Path | None, above: list[Path]) -> dict[str, Any]:
+    """A recipe as data, with what it takes from its base, and that from its own.
+
+    ``above`` are the files of bases that were read on the way.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{where}: not a TOML file: {error}") from error
+    base = data.pop("base", None)
+    if base is None:
         return data
-    if name not in recipe_names():
+    if base in recipe_names():
+        return _merged(_whole(_shipped(base), base, None, []), data)
+    file = folder / base if folder and isinstance(base, str) else None
+    if file is None or not file.is_file():
         raise RecipeError(
-            f"{where}: base: no recipe {name!r} ships; there are: {', '.join(recipe_names())}"
+            f"{where}: base: no recipe {base!r} ships or lies beside it; there are: "
+            f"{', '.join(recipe_names())}"
         )
-    text = (files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8")
-    return _merged(_with_base(tomllib.loads(text), where), data)
+    if file.resolve() in above:
+        raise RecipeError(f"{where}: base: {base} is based on it")
+    above = [*above, file.resolve()]
+    return _merged(_whole(file.read_text("utf-8"), str(file), file.parent, above), data)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
