@@ -13,7 +13,7 @@ from hangtag.model import read_model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Network, Recipe, read_recipe
 from hangtag.training import train
-from hangtag.warm_start import start_from
+from hangtag.warm_start import adopt_network, start_from
 from hangtag.weights import WeightsError, read_state
 
 
@@ -103,7 +103,26 @@ def test_a_training_goes_on_where_the_model_is(
     assert json.loads((model / "model.json").read_text("utf-8"))["training"]["start"] == "tiny"
 
 
-def test_the_recipe_for_it_has_the_network_of_the_default() -> None:
-    fine, default = read_recipe("fine-tune"), read_recipe("default")
-    assert fine.network == default.network
-    assert fine.schedule.learning_rate < default.schedule.learning_rate
+@pytest.mark.parametrize("name", ["fine-tune", "heads"])
+def test_the_recipes_for_it_take_over_any_models_network(
+    name: str, tiny_model: Path, tiny_recipe: Recipe
+) -> None:
+    recipe = read_recipe(name)
+    adopted = adopt_network(recipe, read_model(tiny_model))
+    assert adopted.input_size == tiny_recipe.input_size
+    assert (adopted.network.backbone, adopted.network.palette) == ("cnn", 8)
+    assert adopted.network.frozen == recipe.network.frozen
+    assert adopted.network.head_hidden == recipe.network.head_hidden
+    assert adopted.schedule == recipe.schedule
+    attributes = read_model(tiny_model).info.vocabularies()
+    start_from(read_model(tiny_model), _network(adopted, attributes), attributes)
+
+
+def test_other_recipes_keep_their_own_network(tiny_model: Path) -> None:
+    recipe = read_recipe("variety")
+    assert adopt_network(recipe, read_model(tiny_model)) == recipe
+
+
+def test_going_on_is_gentler_than_beginning() -> None:
+    rates = [read_recipe(name).schedule.learning_rate for name in ("fine-tune", "default")]
+    assert rates[0] < rates[1]

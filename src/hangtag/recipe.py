@@ -58,6 +58,10 @@ class Network(_Section):
     head_hidden: int | dict[str, int] = 0
     """Width of each head's hidden layer, for all heads or by attribute; 0 for a linear head."""
     dropout: float = Field(0.2, ge=0, lt=1)
+    adopted: bool = False
+    """Where training goes on from a model (`--start`), its network and input size take the place of
+    the recipe's. The recipe still says what is frozen, and which heads have a hidden layer if any
+    has."""
 
 
 class Loss(_Section):

@@ -30,7 +30,7 @@ from hangtag.split import Kind, count_parts
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
 from hangtag.training_data import prepare, read_catalogues
-from hangtag.warm_start import start_from
+from hangtag.warm_start import adopt_network, start_from
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -104,6 +104,8 @@ def train(
             f"{folder}: holds an unfinished or finished run; go on with --resume or take another -o"
         )
     started_from = read_model(start) if start is not None else None
+    if started_from is not None:
+        recipe = adopt_network(recipe, started_from)
     taught_by = [read_model(teacher) for teacher in teachers]
     started = time.monotonic()
     seed_everything(recipe.seed, verbose=False)

@@ -8,9 +8,30 @@ from torch import Tensor
 from hangtag.attributes import Attribute
 from hangtag.model import Model
 from hangtag.network import HangtagNetwork
+from hangtag.recipe import Network, Recipe
 from hangtag.weights import WeightsError, read_state
 
 _COLOUR_BRANCH = "palette."
+
+
+def adopt_network(recipe: Recipe, start: Model) -> Recipe:
+    """A recipe with the network and the input size of the model that it goes on from.
+
+    Args:
+        recipe: Returned as it is unless its network is to be ``adopted``.
+        start: A trained model.
+    """
+    own = recipe.network
+    if not own.adopted:
+        return recipe
+    theirs = Network.model_validate(start.info.recipe["network"])
+    changes = {"frozen": own.frozen, "head_hidden": own.head_hidden or theirs.head_hidden}
+    return recipe.model_copy(
+        update={
+            "network": theirs.model_copy(update=changes),
+            "input_size": start.info.input_size,
+        }
+    )
 
 
 def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attribute]) -> list[str]:
