@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from hangtag.attributes import Attribute
+from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import read_model
 from hangtag.network import HangtagNetwork
@@ -116,6 +118,13 @@ def test_the_recipes_for_it_take_over_any_models_network(
     assert adopted.schedule == recipe.schedule
     attributes = read_model(tiny_model).info.vocabularies()
     start_from(read_model(tiny_model), _network(adopted, attributes), attributes)
+
+
+def test_a_model_that_hides_its_network_is_refused(tiny_model: Path) -> None:
+    model = read_model(tiny_model)
+    silent = replace(model, info=model.info.model_copy(update={"recipe": {}}))
+    with pytest.raises(HangtagError, match="tiny: says nothing of its recipe"):
+        adopt_network(read_recipe("fine-tune"), silent)
 
 
 def test_other_recipes_keep_their_own_network(tiny_model: Path) -> None:

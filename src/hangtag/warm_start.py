@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hangtag.attributes import Attribute
+from hangtag.errors import HangtagError
 from hangtag.model import Model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Network, Recipe
@@ -20,10 +21,18 @@ def adopt_network(recipe: Recipe, start: Model) -> Recipe:
     Args:
         recipe: Returned as it is unless its network is to be ``adopted``.
         start: A trained model.
+
+    Raises:
+        HangtagError: The model doesn't say what its network is.
     """
     own = recipe.network
     if not own.adopted:
         return recipe
+    if "network" not in start.info.recipe:
+        raise HangtagError(
+            f"{start.info.name}: says nothing of its recipe, whose network {recipe.name!r} takes "
+            "over; start from a model that hangtag train has written"
+        )
     theirs = Network.model_validate(start.info.recipe["network"])
     changes = {"frozen": own.frozen, "head_hidden": own.head_hidden or theirs.head_hidden}
     return recipe.model_copy(
