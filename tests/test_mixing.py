@@ -26,6 +26,13 @@ def test_a_piece_of_the_photo_before_is_set_in(seed: int) -> None:
         assert float(photo.mean()) == pytest.approx(own)
 
 
+def test_without_mixtures_nothing_is_drawn() -> None:
+    before = torch.get_rng_state()
+    mixed, own = mix(GREYS, Augmentation())
+    assert (mixed is GREYS, own) == (True, 1.0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_photos_are_averaged_with_the_one_before(seed: int) -> None:
     torch.manual_seed(seed)

@@ -5,6 +5,7 @@ import pytest
 from hangtag import protocols
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
+from hangtag.reports.evaluate_run import run
 from judging import BLUE, GREEN, RED, SHIRT, SHOE, ReadingTagger, write_catalogue
 
 
@@ -76,7 +77,16 @@ def test_temporal_on_a_random_split_has_nothing_published_beside_it(catalogue):
     outcome = protocols.temporal(evaluation)
     assert lines_of(outcome)["frequent types", "top1"].count == len(evaluation.rows) > 0
     assert not any(line.published for line in outcome.lines)
+    assert not outcome.source
     assert any("NOT COMPARABLE" in note for note in outcome.notes)
+
+
+def test_a_model_of_a_random_split_is_judged_on_photos_that_it_has_not_seen(
+    tiny_model, drawn_catalogue
+):
+    report = run([tiny_model], drawn_catalogue, protocol="temporal")
+    assert report.evaluations[0].kind == "random"
+    assert "Published:" not in report.to_html()
 
 
 def test_temporal_needs_a_test_part(catalogue):

@@ -43,7 +43,7 @@ def test_a_base_may_have_a_base() -> None:
     recipe = parse_recipe('base = "fine-tune"\n[schedule]\nbatch_size = 8', "mine.toml")
     assert recipe.schedule.batch_size == 8
     assert recipe.schedule.epochs == read_recipe("fine-tune").schedule.epochs
-    assert recipe.network == read_recipe("default").network
+    assert recipe.network.backbone == read_recipe("default").network.backbone
 
 
 def test_a_base_may_lie_beside_the_recipe(tmp_path: Path) -> None:
@@ -56,8 +56,15 @@ def test_a_base_may_lie_beside_the_recipe(tmp_path: Path) -> None:
 def test_recipes_that_are_based_on_each_other_are_refused(tmp_path: Path) -> None:
     (tmp_path / "one.toml").write_text('base = "two.toml"')
     (tmp_path / "two.toml").write_text('base = "one.toml"')
-    with pytest.raises(RecipeError, match="toml is based on it"):
+    with pytest.raises(RecipeError, match=r"two.toml: base: one.toml is based on it"):
         read_recipe(tmp_path / "one.toml")
+
+
+def test_a_mistake_in_a_base_is_said_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "ours.toml").write_text("[loss]\nkin = 'focal'")
+    (tmp_path / "mine.toml").write_text('base = "ours.toml"')
+    with pytest.raises(RecipeError, match=r"ours.toml: loss.kin: unknown key"):
+        read_recipe(tmp_path / "mine.toml")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +77,7 @@ def test_recipes_that_are_based_on_each_other_are_refused(tmp_path: Path) -> Non
         ("[schedule]\nlearning_rate = 'fast'", "schedule.learning_rate: Input should be a valid"),
         ("[loss]\nkind = 'hinge'", "loss.kind: Input should be 'cross-entropy' or 'focal'"),
         ("[[combine]]\nname = 'x'", "combine.0.attributes: Field required"),
+        ("[augmentation]\ncutmix = 0.6\nmixup = 0.5", "cutmix and mixup are shares of the batches"),
         ("input_size = [4, 4]", "input_size: each side must be 16 to 1024 pixels"),
         ("name = ", "not a TOML file"),
         ("format_version = 99\nshape = 'new'", "format_version 99 is newer"),

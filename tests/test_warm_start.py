@@ -1,7 +1,6 @@
 """Going on from a trained model: what is copied, what is refused, and what it is good for."""
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,29 +57,33 @@ def test_a_head_of_another_shape_starts_anew(tiny_model: Path, tiny_recipe: Reci
     assert set(taken) == {one.name for one in attributes} - {"season"}
 
 
-def test_a_colour_branch_that_the_model_lacks_starts_anew(
-    tiny_model: Path, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", [{}, {"head_hidden": {"gender": 8}}, {"neck": [8]}])
+def test_a_colour_branch_that_the_model_lacks_counts_for_nothing_at_first(
+    change: dict[str, object],
+    tiny_model: Path,
+    tiny_recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     attributes = read_model(tiny_model).info.vocabularies()
-    branch = 2 * tiny_recipe.network.palette
-    without = {
-        name: tensor[:, :-branch] if re.fullmatch(r"heads\..*\.weight", name) else tensor
-        for name, tensor in _weights(tiny_model).items()
-        if not name.startswith("palette.")
-    }
-    monkeypatch.setattr("hangtag.warm_start.read_state", lambda _: without)
-    network = _network(tiny_recipe, attributes)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    plain = _network(tiny_recipe, attributes, palette=0, **change).eval()
+    monkeypatch.setattr("hangtag.warm_start.read_state", lambda _: plain.state_dict())
+    network = _network(tiny_recipe, attributes, **change).eval()
+    branch = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     taken = start_from(read_model(tiny_model), network, attributes)
     assert set(taken) == {one.name for one in attributes}
-    mine = network.state_dict()
-    head = "heads.gender.weight"
-    assert torch.equal(mine[head][:, :-branch], without[head])
-    assert torch.equal(mine[head][:, -branch:], before[head][:, -branch:])
-    assert torch.equal(mine["palette.focus.weight"], before["palette.focus.weight"])
+    photos = 255 * torch.rand(2, 3, *tiny_recipe.input_size)
+    with torch.no_grad():
+        before, after = plain(photos), network(photos)
+    for name in before:
+        assert torch.allclose(after[name], before[name], atol=1e-5), name
+    for name, tensor in network.state_dict().items():
+        if name.startswith("palette."):
+            assert torch.equal(tensor, branch[name]), name
 
 
-@pytest.mark.parametrize("change", [{"backbone": "resnet18"}, {"palette": 4}, {"neck": [8]}])
+@pytest.mark.parametrize(
+    "change", [{"backbone": "resnet18"}, {"palette": 4}, {"palette": 0}, {"neck": [8]}]
+)
 def test_another_network_is_refused_in_one_line(
     change: dict[str, object], tiny_model: Path, tiny_recipe: Recipe
 ) -> None:
@@ -109,15 +112,42 @@ def test_a_training_goes_on_where_the_model_is(
 def test_the_recipes_for_it_take_over_any_models_network(
     name: str, tiny_model: Path, tiny_recipe: Recipe
 ) -> None:
-    recipe = read_recipe(name)
-    adopted = adopt_network(recipe, read_model(tiny_model))
-    assert adopted.input_size == tiny_recipe.input_size
+    recipe, model = read_recipe(name), read_model(tiny_model)
+    adopted = adopt_network(recipe, model)
+    assert adopted.input_size == tiny_recipe.input_size == (32, 24)
     assert (adopted.network.backbone, adopted.network.palette) == ("cnn", 8)
     assert adopted.network.frozen == recipe.network.frozen
-    assert adopted.network.head_hidden == recipe.network.head_hidden
-    assert adopted.schedule == recipe.schedule
-    attributes = read_model(tiny_model).info.vocabularies()
-    start_from(read_model(tiny_model), _network(adopted, attributes), attributes)
+    assert adopted.network.dropout == recipe.network.dropout
+    assert adopted.schedule.epochs == recipe.schedule.epochs
+    sizes = [stage.size for stage in adopted.schedule.stages]
+    assert sizes == ([(26, 20), None, None] if name == "fine-tune" else [None])
+    attributes = model.info.vocabularies()
+    start_from(model, _network(adopted, attributes), attributes)
+
+
+def test_hidden_heads_and_flattened_features_are_taken_over(tiny_model: Path) -> None:
+    model = read_model(tiny_model)
+    network = model.info.recipe["network"] | {"head_hidden": 16, "pooling": "flatten"}
+    other = replace(
+        model,
+        info=model.info.model_copy(update={"recipe": {**model.info.recipe, "network": network}}),
+    )
+    fine, heads = (adopt_network(read_recipe(name), other) for name in ("fine-tune", "heads"))
+    assert fine.network.head_hidden == 16
+    assert heads.network.head_hidden == read_recipe("heads").network.head_hidden
+    # Flattened features have a weight for each place.
+    assert [stage.size for stage in fine.schedule.stages] == [None, None, None]
+
+
+def test_training_goes_on_with_the_models_network(
+    tiny_model: Path, drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    changed = read_recipe("heads").model_dump()
+    changed["schedule"]["stages"] = [{"epochs": 1}]
+    recipe = Recipe.model_validate(changed)
+    info = read_model(train(drawn_catalogue, recipe, tmp_path / "new", start=tiny_model)).info
+    assert info.input_size == (32, 24)
+    assert info.recipe["network"]["backbone"] == "cnn"
 
 
 def test_a_model_that_hides_its_network_is_refused(tiny_model: Path) -> None:

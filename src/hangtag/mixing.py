@@ -22,6 +22,8 @@ def mix(photos: Tensor, recipe: Augmentation) -> tuple[Tensor, float]:
         of the first that of the last: ``photos.roll(1, 0)``.
     """
     ways = [(recipe.cutmix, v2.CutMix), (recipe.mixup, v2.MixUp)]
+    if not any(often for often, _ in ways):
+        return photos, 1.0  # and no random number is drawn, so that older runs repeat
     drawn = float(torch.rand(()))
     for often, way in ways:
         if drawn < often:

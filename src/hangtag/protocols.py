@@ -68,7 +68,7 @@ class Outcome:
     Attributes:
         protocol: Its name.
         model: Which model was measured.
-        source: Whose published numbers they are.
+        source: Whose published numbers they are; empty where none stand beside.
         lines: The numbers.
         notes: What to know before comparing them.
     """
@@ -81,7 +81,7 @@ class Outcome:
 
 
 def temporal(evaluation: Evaluation) -> Outcome:
-    """Measure article types on odd years: the 20 most frequent types, and the remaining ones.
+    """Measure article types: the 20 most frequent ones, and the remaining ones.
 
     On the test part of a random split the same two tasks tell what the years cost: no year is new
     there, so no published numbers stand beside.
@@ -135,7 +135,8 @@ def temporal(evaluation: Evaluation) -> Outcome:
             "seen products of the years it is tested on. Train on even years: "
             "hangtag train CATALOGUE --split temporal -o MODEL"
         )
-    return Outcome("temporal", evaluation.info.name, TEMPORAL_SOURCE, lines, notes)
+    source = TEMPORAL_SOURCE if evaluation.kind == "temporal" else ""
+    return Outcome("temporal", evaluation.info.name, source, lines, notes)
 
 
 def _task(

@@ -59,9 +59,9 @@ class Network(_Section):
     """Width of each head's hidden layer, for all heads or by attribute; 0 for a linear head."""
     dropout: float = Field(0.2, ge=0, lt=1)
     adopted: bool = False
-    """Where training goes on from a model (`--start`), its network and input size take the place of
-    the recipe's. The recipe still says what is frozen, and which heads have a hidden layer if any
-    has."""
+    """Where training goes on from a model (`--start`), its backbone, attention, pooling, colour
+    branch, neck and input size take the place of the recipe's. The recipe still says what is
+    frozen, the dropout, and which heads have a hidden layer if any has."""
 
 
 class Loss(_Section):
@@ -120,7 +120,8 @@ class Schedule(_Section):
 
 
 class Augmentation(_Section):
-    """Random changes of a training photo that leave its labels true."""
+    """Random changes of a training photo that leave its labels true, and mixtures of two photos
+    with the labels of both."""
 
     flip: bool = True
     vertical_flip: bool = False
@@ -269,7 +270,8 @@ def read_recipe(name_or_file: str | Path = "default") -> Recipe:
     """Read a recipe that ships, by name, or any other, by its file.
 
     Raises:
-        RecipeError: No such recipe, not TOML, an unknown key, a wrong type or a newer version.
+        RecipeError: No such recipe, not TOML, an unknown key, a wrong type, a newer version, a base
+            that is missing or based on itself.
     """
     text = str(name_or_file)
     if text in recipe_names():
@@ -279,21 +281,19 @@ def read_recipe(name_or_file: str | Path = "default") -> Recipe:
         near = difflib.get_close_matches(text, recipe_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(recipe_names())}"
         raise RecipeError(f"{text}: no such recipe or file; {hint}")
-    return parse_recipe(path.read_text("utf-8"), str(path), path.parent)
+    return _checked(_whole(path.read_text("utf-8"), str(path), [path.resolve()]), str(path))
 
 
-def parse_recipe(text: str, where: str, folder: Path | None = None) -> Recipe:
-    """Check a recipe's text.
-
-    Args:
-        text: TOML.
-        where: What errors call it.
-        folder: Where a base may lie beside it.
+def parse_recipe(text: str, where: str) -> Recipe:
+    """Check a recipe's text; ``where`` names it in errors.
 
     Raises:
         RecipeError: As for `read_recipe`.
     """
-    data = _whole(text, where, folder, [])
+    return _checked(_whole(text, where, []), where)
+
+
+def _checked(data: dict[str, Any], where: str) -> Recipe:
     version = data.get("format_version", RECIPE_VERSION)
     if isinstance(version, int) and version > RECIPE_VERSION:
         raise RecipeError(
@@ -310,10 +310,10 @@ def _shipped(name: str) -> str:
     return (files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8")
 
 
-def _whole(text: str, where: str, folder: Path | None, above: list[Path]) -> dict[str, Any]:
+def _whole(text: str, where: str, files_read: list[Path]) -> dict[str, Any]:
     """A recipe as data, with what it takes from its base, and that from its own.
 
-    ``above`` are the files of bases that were read on the way.
+    ``files_read`` are the files that led here, the last of them its own; none for one that ships.
     """
     try:
         data = tomllib.loads(text)
@@ -323,17 +323,18 @@ def _whole(text: str, where: str, folder: Path | None, above: list[Path]) -> dic
     if base is None:
         return data
     if base in recipe_names():
-        return _merged(_whole(_shipped(base), base, None, []), data)
-    file = folder / base if folder and isinstance(base, str) else None
+        return _merged(_whole(_shipped(base), base, []), data)
+    file = files_read[-1].parent / base if files_read and isinstance(base, str) else None
     if file is None or not file.is_file():
         raise RecipeError(
             f"{where}: base: no recipe {base!r} ships or lies beside it; there are: "
             f"{', '.join(recipe_names())}"
         )
-    if file.resolve() in above:
+    if file.resolve() in files_read:
         raise RecipeError(f"{where}: base: {base} is based on it")
-    above = [*above, file.resolve()]
-    return _merged(_whole(file.read_text("utf-8"), str(file), file.parent, above), data)
+    theirs = _whole(file.read_text("utf-8"), str(file), [*files_read, file.resolve()])
+    _checked(theirs, str(file))  # so that an error names the file that has it
+    return _merged(theirs, data)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

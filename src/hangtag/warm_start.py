@@ -1,9 +1,11 @@
 """Going on from a trained model: its weights become the start of another training."""
 
+import re
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hangtag.attributes import Attribute
 from hangtag.errors import HangtagError
@@ -13,10 +15,14 @@ from hangtag.recipe import Network, Recipe
 from hangtag.weights import WeightsError, read_state
 
 _COLOUR_BRANCH = "palette."
+_NECK = "neck.0.weight"
+_FIRST_OF_A_HEAD = re.compile(r"heads\.[^.]+(\.0)?\.weight")
 
 
 def adopt_network(recipe: Recipe, start: Model) -> Recipe:
     """A recipe with the network and the input size of the model that it goes on from.
+
+    Its stages' sizes become as much larger or smaller as the input does.
 
     Args:
         recipe: Returned as it is unless its network is to be ``adopted``.
@@ -34,11 +40,28 @@ def adopt_network(recipe: Recipe, start: Model) -> Recipe:
             "over; start from a model that hangtag train has written"
         )
     theirs = Network.model_validate(start.info.recipe["network"])
-    changes = {"frozen": own.frozen, "head_hidden": own.head_hidden or theirs.head_hidden}
+    network = theirs.model_copy(
+        update={
+            "frozen": own.frozen,
+            "dropout": own.dropout,
+            "head_hidden": own.head_hidden or theirs.head_hidden,
+        }
+    )
+    before, after = recipe.input_size, start.info.input_size
+
+    def scaled(size: tuple[int, int] | None) -> tuple[int, int] | None:
+        # Flattened features have a weight for each place, so they keep one size.
+        if size is None or theirs.pooling == "flatten":
+            return None
+        return round(size[0] * after[0] / before[0]), round(size[1] * after[1] / before[1])
+
+    schedule = recipe.schedule
+    stages = [one.model_copy(update={"size": scaled(one.size)}) for one in schedule.stages]
     return recipe.model_copy(
         update={
-            "network": theirs.model_copy(update=changes),
-            "input_size": start.info.input_size,
+            "network": network,
+            "input_size": after,
+            "schedule": schedule.model_copy(update={"stages": stages}),
         }
     )
 
@@ -47,8 +70,8 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
     """Copy a model's weights into a network, value by value where vocabularies differ.
 
     The last layer of a head keeps what the model knows of each value that both vocabularies
-    have; other values, attributes that the model doesn't tag, and a colour branch that it lacks
-    start as they are.
+    have; other values, and attributes that the model doesn't tag, start as they are. So does a
+    colour branch that the model lacks; what it sees counts for nothing at first.
 
     Args:
         start: A trained model.
@@ -65,35 +88,50 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
     known = {attribute.name: attribute for attribute in start.info.vocabularies()}
     state = read_state(start.weights_path)
     own = network.state_dict()
-    wider = not any(key.startswith(_COLOUR_BRANCH) for key in state)
-    new = ("heads.", _COLOUR_BRANCH) if wider else ("heads.",)
-    shared = [key for key in own if not key.startswith(new)]
-    for key in shared:
-        if (
+    if not any(map(_of_branch, state)):
+        state = _with_colour_branch(state, network)
+    for key in {**own, **state}:
+        if not key.startswith("heads.") and (
             # Counters of batch norm may be arrays of one value instead of scalars.
-            key not in state or state[key].squeeze().shape != own[key].squeeze().shape
+            key not in state
+            or key not in own
+            or state[key].squeeze().shape != own[key].squeeze().shape
         ):
             raise WeightsError(
                 f"{start.info.name}: is another network than the recipe's (first difference: "
-                f"{key}); start from a model of the same backbone, colour branch and neck"
+                f"{key}); start from a model of the same backbone, colour branch and neck, or let "
+                "the recipe's [network] say adopted = true"
             )
     taken = []
-    for key in shared:
-        own[key].copy_(state[key].reshape(own[key].shape))
+    for key, tensor in own.items():
+        if not key.startswith("heads."):
+            tensor.copy_(state[key].reshape(tensor.shape))
     for attribute in attributes:
-        theirs = known.get(attribute.name)
-        if theirs and _take_head(attribute, theirs, own, state, wider=wider):
+        if attribute.name in known and _take_head(attribute, known[attribute.name], own, state):
             taken.append(attribute.name)
     return taken
 
 
+def _with_colour_branch(state: dict[str, Tensor], network: HangtagNetwork) -> dict[str, Tensor]:
+    """A model's weights with those of the network's colour branch, if it has one, added.
+
+    What it sees comes behind the features that neck or heads read; their weights for it are zero.
+    """
+    if network.palette is None:
+        return state
+    added = {key: tensor for key, tensor in network.state_dict().items() if _of_branch(key)}
+    seen = 2 * network.palette.detail.in_channels
+    first = {_NECK} if _NECK in state else set(filter(_FIRST_OF_A_HEAD.fullmatch, state))
+    widened = {key: functional.pad(state[key], (0, seen)) for key in first}
+    return {**state, **added, **widened}
+
+
+def _of_branch(key: str) -> bool:
+    return key.startswith(_COLOUR_BRANCH)
+
+
 def _take_head(
-    attribute: Attribute,
-    known: Attribute,
-    own: dict[str, Tensor],
-    state: dict[str, Tensor],
-    *,
-    wider: bool,
+    attribute: Attribute, known: Attribute, own: dict[str, Tensor], state: dict[str, Tensor]
 ) -> bool:
     prefix = f"heads.{attribute.name}."
     mine = {key: tensor for key, tensor in own.items() if key.startswith(prefix)}
@@ -103,25 +141,18 @@ def _take_head(
     both = [value for value in attribute.values if value in known.index]
     here = torch.tensor([attribute.index[value] for value in both], dtype=torch.long)
     there = torch.tensor([known.index[value] for value in both], dtype=torch.long)
-    layers = sorted({key[: key.rindex(".")] for key in mine})
-
-    # A new colour branch stands behind the features that the model has, and its columns, too.
-    width = theirs[f"{layers[0]}.weight"].shape[1]
-
-    def known_part(key: str) -> Tensor:
-        new_branch = wider and key == f"{layers[0]}.weight"
-        return mine[key][:, :width] if new_branch else mine[key]
+    last = max(mine)[: max(mine).rindex(".")]
 
     def fits(key: str) -> bool:
         # Of the last layer only the values are another number.
-        first = 1 if key.startswith(layers[-1]) else 0
-        return known_part(key).shape[first:] == theirs[key].shape[first:]
+        first = 1 if key.startswith(last) else 0
+        return mine[key].shape[first:] == theirs[key].shape[first:]
 
     if not all(map(fits, mine)):
         return False
-    for key, tensor in theirs.items():
-        if key.startswith(layers[-1]):
-            known_part(key)[here] = tensor[there].to(mine[key].dtype)
+    for key, tensor in mine.items():
+        if key.startswith(last):
+            tensor[here] = theirs[key][there].to(tensor.dtype)
         else:
-            known_part(key).copy_(tensor)
+            tensor.copy_(theirs[key])
     return True

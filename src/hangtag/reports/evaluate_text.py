@@ -106,7 +106,8 @@ def _print_outcome(outcome: Outcome, console: Console) -> None:
         ours = format_cell(line.ours, "percent")
         table.add_row(Text(line.setting), line.metric, f"{line.count:,}", ours, published or "–")
     console.print(table)
-    console.print(Text(f"Published: {outcome.source}."))
+    if outcome.source:
+        console.print(Text(f"Published: {outcome.source}."))
     for note in outcome.notes:
         console.print(Text(note))
 
