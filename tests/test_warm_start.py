@@ -10,7 +10,7 @@ import torch
 from hangtag.attributes import Attribute
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
-from hangtag.model import read_model
+from hangtag.model import Model, read_model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Network, Recipe, read_recipe
 from hangtag.training import train
@@ -26,6 +26,11 @@ def _weights(model: Path) -> dict[str, torch.Tensor]:
 def _network(recipe: Recipe, attributes: list[Attribute], **changes: object) -> HangtagNetwork:
     network: Network = recipe.network.model_copy(update=changes)
     return HangtagNetwork(network, attributes, recipe.input_size, from_scratch=True)
+
+
+def _saying(model: Model, recipe: dict[str, object]) -> Model:
+    """The same model, if it said that it was trained by another recipe."""
+    return replace(model, info=model.info.model_copy(update={"recipe": recipe}))
 
 
 def test_heads_are_copied_value_by_value(tiny_model: Path, tiny_recipe: Recipe) -> None:
@@ -128,10 +133,7 @@ def test_the_recipes_for_it_take_over_any_models_network(
 def test_hidden_heads_and_flattened_features_are_taken_over(tiny_model: Path) -> None:
     model = read_model(tiny_model)
     network = model.info.recipe["network"] | {"head_hidden": 16, "pooling": "flatten"}
-    other = replace(
-        model,
-        info=model.info.model_copy(update={"recipe": {**model.info.recipe, "network": network}}),
-    )
+    other = _saying(model, model.info.recipe | {"network": network})
     fine, heads = (adopt_network(read_recipe(name), other) for name in ("fine-tune", "heads"))
     assert fine.network.head_hidden == 16
     assert heads.network.head_hidden == read_recipe("heads").network.head_hidden
@@ -152,9 +154,8 @@ def test_training_goes_on_with_the_models_network(
 
 def test_a_model_that_hides_its_network_is_refused(tiny_model: Path) -> None:
     model = read_model(tiny_model)
-    silent = replace(model, info=model.info.model_copy(update={"recipe": {}}))
     with pytest.raises(HangtagError, match="tiny: says nothing of its recipe"):
-        adopt_network(read_recipe("fine-tune"), silent)
+        adopt_network(read_recipe("fine-tune"), _saying(model, {}))
 
 
 def test_other_recipes_keep_their_own_network(tiny_model: Path) -> None:
