@@ -94,7 +94,8 @@ def test_fitting_finds_values_that_come_up_too_often() -> None:
     fitted = fit_probabilities(leaning, allowed, [GENDER], Taxonomy())
     men, women = fitted.biases["gender"]
     assert women - men == pytest.approx(0.8, abs=0.15)
-    assert fit_probabilities(leaning, allowed, [GENDER], Taxonomy(), ["gender"]).biases == {}
+    plain = fit_probabilities(leaning, allowed, [GENDER], Taxonomy(), scales_only=["gender"])
+    assert (plain.biases, plain.curves) == ({}, {})
     before, after = (
         Decoder([GENDER], Taxonomy(), one)(leaning)["gender"] for one in (Calibration(), fitted)
     )
@@ -144,6 +145,33 @@ def test_confidences_say_how_often_tags_are_right_though_labels_are_noisy() -> N
     found = Decoder([values], Taxonomy(), fitted)({"gender": honest})["gender"]
     # The likelihood of the labels alone leaves a gap of 0.08.
     assert found.max(1).mean() == pytest.approx((found.argmax(1) == truth).mean(), abs=0.045)
+
+
+def test_surest_and_middling_confidences_hold_at_once() -> None:
+    rng = np.random.default_rng(3)
+    honest = rng.normal(0, 3, (6000, 3))
+    logits = honest * np.where(rng.random(6000) < 0.5, 1, 0.6)[:, np.newaxis]
+    probabilities = np.exp(honest) / np.exp(honest).sum(1, keepdims=True)
+    truth = (rng.random((6000, 1)) > probabilities.cumsum(1)).sum(1).clip(0, 2)
+    values = Attribute("season", ("Summer", "Fall", "Winter"))
+    fitted = fit_probabilities(
+        {"season": logits}, {"season": np.eye(3, dtype=bool)[truth]}, [values], Taxonomy()
+    )
+    straight = fitted.model_copy(update={"curves": {}})
+    before, after = (
+        Decoder([values], Taxonomy(), one)({"season": logits})["season"]
+        for one in (straight, fitted)
+    )
+    assert np.allclose(after.sum(1), 1, atol=1e-5)
+    assert (np.argsort(after, 1) == np.argsort(before, 1)).all()
+
+    def gaps(found: np.ndarray) -> list[float]:
+        sure, right = found.max(1), found.argmax(1) == truth
+        parts = [(sure > low) & (sure <= high) for low, high in ((0, 0.7), (0.7, 0.95), (0.95, 1))]
+        return [abs(sure[part].mean() - right[part].mean()) for part in parts]
+
+    assert sum(gaps(after)) < 0.6 * sum(gaps(before))
+    assert max(gaps(after)) < 0.02
 
 
 def test_labels_that_allow_most_values_dont_set_thresholds() -> None:

@@ -192,6 +192,35 @@ def test_extra_catalogues_and_alternate_photos_are_learnt_from(
     assert any(batch["gender"].any() for batch in batches)
 
 
+def test_extra_photos_of_rare_types_are_drawn_more_often(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    extra = tmp_path / "phone"
+    extra.mkdir()
+    lines = ["photo,label"]
+    for number, photo in enumerate(sorted((drawn_catalogue / "images").glob("*.jpg"))[:60]):
+        (extra / f"{number}.jpg").write_bytes(photo.read_bytes())
+        lines.append(f"{number}.jpg,{'Rare' if number % 10 == 0 else 'Common'}")
+    (extra / "labels.csv").write_text("\n".join(lines))
+    words = {"Rare": ["Shirts"], "Common": ["Tshirts"]}
+    translation = {"column": "label", "attribute": "articleType", "values": words}
+
+    def share_of_rare(threshold: float) -> float:
+        photos = {"extra_share": 0.9, "extra_repeat_rare": threshold}
+        changed = {"photos": photos, "translations": [translation]}
+        recipe = Recipe.model_validate(tiny_recipe.model_dump() | changed)
+        data = prepare(read_catalogue(drawn_catalogue), recipe, extra=[read_catalogue(extra)])
+        (types,) = (one for one in data.attributes if one.name == "articleType")
+        drawn = []
+        for batch in TrainingBatches(data, recipe):
+            is_extra = ~batch["gender"].any(1)
+            drawn.append(batch["articleType"][is_extra, types.index["Shirts"]])
+        return float(np.concatenate(drawn).mean())
+
+    assert share_of_rare(0.0) < 0.2
+    assert share_of_rare(0.9) > 0.2
+
+
 def test_tables_of_details_go_to_the_catalogues_whose_products_they_name(
     drawn_catalogue: Path, tmp_path: Path
 ) -> None:

@@ -21,6 +21,12 @@ _BIAS_PENALTY = 7.0
 """Weight of the biases' squares beside the sum of all photos' losses: a normal prior whose standard
 deviation is 0.27."""
 
+_CURVE_PENALTY = 2.0
+"""The same for how far a curve is from the straight one: a standard deviation of 0.5."""
+
+_SUREST = 1 - 1e-6
+"""Confidences are fitted as if none lay above this, nor below its complement."""
+
 _SMALLEST_SAMPLE = 30
 """Thresholds above which fewer validation photos lie than this aren't trusted."""
 
@@ -31,7 +37,9 @@ class Calibration(BaseModel):
     ``scales`` multiply each head's logits, and ``biases``, one for each of an attribute's values,
     are added (temperature and vector scaling; Guo et al., "On Calibration of Modern Neural
     Networks", 2017). For the heads of the taxonomy the scales are the exponents of a product of
-    experts over article types, and only article types have biases. ``thresholds`` hold, by
+    experts over article types, and only article types have biases. ``curves`` then move the
+    highest probability c of each photo to the one whose log-odds are a·ln c − b·ln(1 − c) + m, of
+    the numbers (a, b, m) (Kull et al., "Beta calibration", 2017). ``thresholds`` hold, by
     attribute and precision target, the confidence from which on accepted tags have had that
     precision on validation photos.
     """
@@ -40,6 +48,7 @@ class Calibration(BaseModel):
 
     scales: dict[str, float] = {}
     biases: dict[str, list[float]] = {}
+    curves: dict[str, tuple[float, float, float]] = {}
     thresholds: dict[str, dict[float, float]] = {}
 
     def threshold(self, attribute: str, precision: float) -> float:
@@ -60,7 +69,7 @@ class Decoder:
     Args:
         attributes: In the order that the results shall have.
         taxonomy: May be empty.
-        calibration: Its scales and biases are used.
+        calibration: Its scales, biases and curves are used.
     """
 
     def __init__(
@@ -71,6 +80,7 @@ class Decoder:
         self._biases = {
             name: np.array(values, np.float32) for name, values in calibration.biases.items()
         }
+        self._curves = calibration.curves
         by_name = {attribute.name: attribute for attribute in attributes}
         self._parents: dict[str, np.ndarray] = {}
         types = by_name[TYPE].values if TYPE in by_name else ()
@@ -86,12 +96,14 @@ class Decoder:
         """float32 (N, values) by attribute, rows summing to 1, of logits of the same shapes."""
         evidence = {name: log_softmax(logits[name]) for name in self._names}
         result = {
-            name: softmax(self._scales.get(name, 1.0) * evidence[name] + self._biases.get(name, 0))
+            name: self._probabilities(
+                name, self._scales.get(name, 1.0) * evidence[name] + self._biases.get(name, 0)
+            )
             for name in self._names
             if name not in self._parents and not (name == TYPE and self._parents)
         }
         if self._parents:
-            types = softmax(self._joint(evidence))
+            types = self._probabilities(TYPE, self._joint(evidence))
             result[TYPE] = types
             chosen = types.argmax(axis=1)
             for level, membership in self._parents.items():
@@ -104,6 +116,11 @@ class Decoder:
         return {TYPE: evidence[TYPE]} | {
             level: evidence[level] @ membership.T for level, membership in self._parents.items()
         }
+
+    def _probabilities(self, name: str, evidence: np.ndarray) -> np.ndarray:
+        probabilities = softmax(evidence)
+        curve = self._curves.get(name)
+        return probabilities if curve is None else _moved(probabilities, curve)
 
     def _joint(self, evidence: Mapping[str, np.ndarray]) -> np.ndarray:
         joint = self._scales.get(TYPE, 1.0) * evidence[TYPE] + self._biases.get(TYPE, 0)
@@ -122,6 +139,32 @@ def _agreeing(probabilities: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return mixed
 
 
+def _moved(probabilities: np.ndarray, curve: tuple[float, float, float]) -> np.ndarray:
+    """Move each row's highest probability along a curve; the others share what is left as before.
+
+    It goes no lower than the next one, so the order stays.
+    """
+    if probabilities.shape[1] < 2:
+        return probabilities
+    rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    before = probabilities[rows, best]
+    second = np.partition(probabilities, -2, axis=1)[:, -2]
+    rest = np.maximum(1 - before, 1 - _SUREST)
+    after = np.maximum(_on_curve(curve, before), second / (rest + second) + 1e-6)
+    moved = probabilities * ((1 - after) / rest)[:, np.newaxis]
+    moved[rows, best] = after
+    return moved.astype(probabilities.dtype)
+
+
+def _on_curve(curve: Sequence[float] | np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-_log_odds(curve, confidence)))
+
+
+def _log_odds(curve: Sequence[float] | np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    confidence = np.clip(confidence, 1 - _SUREST, _SUREST).astype(float)
+    return curve[0] * np.log(confidence) - curve[1] * np.log1p(-confidence) + curve[2]
+
+
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Log-probabilities float32 (N, C) of logits (N, C)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
@@ -138,7 +181,7 @@ def fit_probabilities(
     allowed: Mapping[str, np.ndarray],
     attributes: Sequence[Attribute],
     taxonomy: Taxonomy,
-    unbiased: Collection[str] = (),
+    scales_only: Collection[str] = (),
 ) -> Calibration:
     """Find the scales and biases that make validation labels most likely, and confidences true.
 
@@ -147,17 +190,18 @@ def fit_probabilities(
     because the few labels that are given hardly any probability rule it. So all of an attribute's
     numbers are then multiplied by what makes its confidences predict best whether the most probable
     value is right (top-label calibration; Gupta and Ramdas, "Top-label Calibration and
-    Multiclass-to-binary Reductions", 2022).
+    Multiclass-to-binary Reductions", 2022). And since where some labels are wrong no number mends
+    confidences of .6 and of .99 at once, those are moved along a curve that is fitted likewise.
 
     Args:
         logits: float (N, C) by attribute.
         allowed: bool (N, C) by attribute, the values that each label allows.
         attributes: As for `Decoder`.
         taxonomy: As for `Decoder`.
-        unbiased: Attributes that get no biases, since too few photos have them.
+        scales_only: Attributes that get neither biases nor a curve, since too few photos have them.
 
     Returns:
-        Scales and biases; no thresholds.
+        Scales, biases and curves; no thresholds.
     """
     plain = Calibration()
     joint = Decoder(attributes, taxonomy, plain).experts(logits) if taxonomy.levels else {}
@@ -167,15 +211,22 @@ def fit_probabilities(
             tasks.append(({name: log_softmax(logits[name])}, name))
     scales: dict[str, float] = {}
     biases: dict[str, list[float]] = {}
+    curves: dict[str, tuple[float, float, float]] = {}
     for experts, name in tasks:
         stacked = np.stack(list(experts.values()))
-        weights, bias = _fit_likelihood(stacked, allowed[name], biased=name not in unbiased)
+        rows = allowed[name].any(axis=1)
+        if not rows.any():
+            continue
+        stacked, mask = stacked[:, rows], allowed[name][rows]
+        weights, bias = _fit_likelihood(stacked, mask, biased=name not in scales_only)
         evidence = np.tensordot(weights, stacked, axes=1) + bias
-        truth = _fit_confidence(evidence, allowed[name])
+        right = mask[np.arange(len(mask)), evidence.argmax(axis=1)]
+        truth = _fit_confidence(evidence, right)
         scales |= dict(zip(experts, (truth * weights).tolist(), strict=True))
-        if bias.any():
+        if name not in scales_only:
             biases[name] = (truth * bias).tolist()
-    return Calibration(scales=scales, biases=biases)
+            curves[name] = _fit_curve(softmax(truth * evidence).max(axis=1), right)
+    return Calibration(scales=scales, biases=biases, curves=curves)
 
 
 def _fit_likelihood(
@@ -186,11 +237,8 @@ def _fit_likelihood(
 
     count, values = len(experts), experts.shape[2]
     start = np.concatenate([[1.0], np.full(count - 1, 0.1), np.zeros(values)])
-    rows = mask.any(axis=1)
-    if not rows.any():
-        return start[:count], start[count:]
-    experts, hidden = experts[:, rows], np.where(mask[rows], 0.0, -1e9)
-    penalty = _BIAS_PENALTY / rows.sum()
+    hidden = np.where(mask, 0.0, -1e9)
+    penalty = _BIAS_PENALTY / len(mask)
 
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         weights, bias = numbers[:count], numbers[count:]
@@ -214,21 +262,32 @@ def _fit_likelihood(
     return found[:count], found[count:]
 
 
-def _fit_confidence(evidence: np.ndarray, mask: np.ndarray) -> float:
+def _fit_confidence(evidence: np.ndarray, right: np.ndarray) -> float:
     """What to multiply log-probabilities by, so that confidences say how often they're right."""
     from scipy.optimize import minimize_scalar
 
-    rows = mask.any(axis=1)
-    if not rows.any():
-        return 1.0
-    evidence, mask = evidence[rows], mask[rows]
-    right = mask[np.arange(len(mask)), evidence.argmax(axis=1)]
-
     def loss(exponent: float) -> float:
-        confidence = np.clip(softmax(np.exp(exponent) * evidence).max(axis=1), 1e-6, 1 - 1e-6)
+        confidence = softmax(np.exp(exponent) * evidence).max(axis=1)
+        confidence = np.clip(confidence, 1 - _SUREST, _SUREST)
         return -float(np.log(np.where(right, confidence, 1 - confidence)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-0.7, 0.7), method="bounded").x))
+
+
+def _fit_curve(confidence: np.ndarray, right: np.ndarray) -> tuple[float, float, float]:
+    """The numbers of the rising curve that moves confidences (N,) to how often they're right."""
+    from scipy.optimize import minimize
+
+    straight = np.array([1.0, 1.0, 0.0])
+
+    def loss(curve: np.ndarray) -> float:
+        odds = _log_odds(curve, confidence)
+        unlikeliness = np.logaddexp(0, odds) - right * odds
+        return float(unlikeliness.sum() + _CURVE_PENALTY * ((curve - straight) ** 2).sum())
+
+    bounds = [(0.0, None), (0.0, None), (None, None)]
+    a, b, m = minimize(loss, straight, bounds=bounds, method="L-BFGS-B").x.tolist()
+    return a, b, m
 
 
 def fit_thresholds(

@@ -170,7 +170,7 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
         {name: values[of_shop] for name, values in allowed.items()},
         data.attributes,
         data.taxonomy,
-        unbiased=data.details,
+        scales_only=data.details,
     )
     probabilities = Decoder(data.attributes, data.taxonomy, fitted)(logits)
     thresholds = {}

@@ -186,6 +186,9 @@ class Photos(_Section):
     its sharpness would give the answer away."""
     extra_share: float = Field(0.0, ge=0, lt=1)
     """Photos drawn from the extra catalogues in an epoch, as a share of the catalogue's own."""
+    extra_repeat_rare: float = Field(0.0, ge=0, lt=1)
+    """Of these, photos of article types rarer than this share of them are drawn more often, as
+    ``repeat_rare`` repeats products."""
 
 
 class Combination(_Section):

@@ -286,6 +286,8 @@ class TrainingBatches:
         self._repeats = _repeat_factors(data, self._main, recipe.schedule.repeat_rare)
         share = recipe.photos.extra_share if len(self._extra) else 0.0
         self._extra_count = round(share * len(self._main))
+        wanted = _repeat_factors(data, self._extra, recipe.photos.extra_repeat_rare)
+        self._extra_chances = wanted / max(1.0, wanted.sum())
         expected = self._repeats.sum() + self._extra_count
         # A last batch that isn't full would give its photos more weight and, of one photo, break
         # batch norm, so it's left out; but there is always one batch.
@@ -313,7 +315,8 @@ class TrainingBatches:
         repeats = np.floor(self._repeats + rng.random(len(self._main))).astype(int)
         order = np.repeat(self._main, repeats)
         if self._extra_count:
-            order = np.concatenate([order, rng.choice(self._extra, self._extra_count)])
+            extra = rng.choice(self._extra, self._extra_count, p=self._extra_chances)
+            order = np.concatenate([order, extra])
         rng.shuffle(order)
         order = np.resize(order, self.length * size)
         sharp = rng.random(len(order)) < self._recipe.photos.alternate_share
