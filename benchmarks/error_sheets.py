@@ -1,9 +1,9 @@
 """Test products that a model gets wrong, as sheets to look at: `python -m benchmarks.error_sheets`.
 
 Errors of each attribute are drawn at random, the same ones each time, and put on sheets of fifty
-with the label (red), what the model says (blue), and the product's name. ``--surest 0.75`` draws from
-the errors among the surest three quarters of an attribute's tags only. docs/experiments.md says what
-was seen on them.
+with the label (red), what the model says (blue), and the product's name. ``--surest 0.75`` draws
+from the errors among the surest three quarters of an attribute's tags only. docs/experiments.md
+says what was seen on them.
 """
 
 import argparse
