@@ -21,8 +21,15 @@ _BIAS_PENALTY = 7.0
 """Weight of the biases' squares beside the sum of all photos' losses: a normal prior whose standard
 deviation is 0.27."""
 
+Curve = tuple[float, float, float]
+"""What moves confidences: see `Calibration`."""
+
+STRAIGHT: Curve = (1.0, 1.0, 0.0)
+"""The curve that leaves confidences as they are."""
+
 _CURVE_PENALTY = 2.0
-"""The same for how far a curve is from the straight one: a standard deviation of 0.5."""
+"""The same for how far a curve is from the one that it should be near: a standard deviation of
+0.5."""
 
 _SUREST = 1 - 1e-6
 """Confidences are fitted as if none lay above this, nor below its complement."""
@@ -48,7 +55,7 @@ class Calibration(BaseModel):
 
     scales: dict[str, float] = {}
     biases: dict[str, list[float]] = {}
-    curves: dict[str, tuple[float, float, float]] = {}
+    curves: dict[str, Curve] = {}
     thresholds: dict[str, dict[float, float]] = {}
 
     def threshold(self, attribute: str, precision: float) -> float:
@@ -139,7 +146,7 @@ def _agreeing(probabilities: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _moved(probabilities: np.ndarray, curve: tuple[float, float, float]) -> np.ndarray:
+def _moved(probabilities: np.ndarray, curve: Curve) -> np.ndarray:
     """Move each row's highest probability along a curve; the others share what is left as before.
 
     It goes no lower than the next one, so the order stays.
@@ -211,7 +218,7 @@ def fit_probabilities(
             tasks.append(({name: log_softmax(logits[name])}, name))
     scales: dict[str, float] = {}
     biases: dict[str, list[float]] = {}
-    curves: dict[str, tuple[float, float, float]] = {}
+    curves: dict[str, Curve] = {}
     for experts, name in tasks:
         stacked = np.stack(list(experts.values()))
         rows = allowed[name].any(axis=1)
@@ -225,7 +232,7 @@ def fit_probabilities(
         scales |= dict(zip(experts, (truth * weights).tolist(), strict=True))
         if name not in scales_only:
             biases[name] = (truth * bias).tolist()
-            curves[name] = _fit_curve(softmax(truth * evidence).max(axis=1), right)
+            curves[name] = fit_curve(softmax(truth * evidence).max(axis=1), right)
     return Calibration(scales=scales, biases=biases, curves=curves)
 
 
@@ -274,19 +281,25 @@ def _fit_confidence(evidence: np.ndarray, right: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-0.7, 0.7), method="bounded").x))
 
 
-def _fit_curve(confidence: np.ndarray, right: np.ndarray) -> tuple[float, float, float]:
-    """The numbers of the rising curve that moves confidences (N,) to how often they're right."""
+def fit_curve(confidence: np.ndarray, right: np.ndarray, near: Curve = STRAIGHT) -> Curve:
+    """The rising curve that moves confidences to how often tags are right.
+
+    Args:
+        confidence: float (N,), before any curve.
+        right: bool (N,).
+        near: What it stays near to where photos are few, by a normal prior.
+    """
     from scipy.optimize import minimize
 
-    straight = np.array([1.0, 1.0, 0.0])
+    start = np.array(near)
 
     def loss(curve: np.ndarray) -> float:
         odds = _log_odds(curve, confidence)
         unlikeliness = np.logaddexp(0, odds) - right * odds
-        return float(unlikeliness.sum() + _CURVE_PENALTY * ((curve - straight) ** 2).sum())
+        return float(unlikeliness.sum() + _CURVE_PENALTY * ((curve - start) ** 2).sum())
 
     bounds = [(0.0, None), (0.0, None), (None, None)]
-    a, b, m = minimize(loss, straight, bounds=bounds, method="L-BFGS-B").x.tolist()
+    a, b, m = minimize(loss, start, bounds=bounds, method="L-BFGS-B").x.tolist()
     return a, b, m
 
 

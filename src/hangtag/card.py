@@ -46,6 +46,12 @@ def write_card(info: ModelInfo) -> str:
         lines += ["", f"It went on from the model {training['start']}."]
     if "average of" in training:
         lines += ["", f"Its weights are the mean of: {', '.join(training['average of'])}."]
+    if "calibrated on" in training:
+        on = training["calibrated on"]
+        lines += [
+            "",
+            f"Its confidences were fitted to {on['photos']:,} photos of {on['catalogue']}.",
+        ]
     for name, numbers in info.numbers.items():
         lines += ["", f"## Numbers: {name}", "", *_table(numbers)]
     return "\n".join([*lines, "", "## Limits", _LIMITS, ""])

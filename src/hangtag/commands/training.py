@@ -1,4 +1,4 @@
-"""Commands that train: `train`, `compare` and `tune`."""
+"""Commands that make models: `train`, `average`, `calibrate`, `compare` and `tune`."""
 
 import shlex
 import sys
@@ -140,6 +140,43 @@ def average(
             progress=tell,
         )
     typer.echo(f"{folder}: averaged; see {folder / 'README.md'} for its numbers")
+
+
+def calibrate(
+    model: Annotated[str, typer.Argument(help="Name or folder of the model.", show_default=False)],
+    catalogue: _Catalogue,
+    *,
+    output: _Output,
+    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "all",
+    name: _Name = None,
+) -> None:
+    """Fit a model's confidences, and what it accepts, to the labels of your own catalogue.
+
+    Some hundred products that it wasn't trained on will do; what it says of a photo stays as it is.
+
+    Example: hangtag calibrate default my-shop.csv -o my-model
+    """
+    from hangtag.progress import step_progress
+
+    run = require("report", "hangtag.recalibration")
+    with step_progress() as tell:
+        found = run.recalibrate(
+            model,
+            catalogue,
+            output,
+            split=split,
+            name=name,
+            command=_typed(),
+            progress=tell,
+        )
+    for attribute, count in found.counts.items():
+        if count < run.ENOUGH:
+            typer.echo(
+                f"{attribute}: {count} labels, too few to say what to accept: as before", err=True
+            )
+    typer.echo(
+        f"{found.folder}: fitted to {found.photos:,} photos; hangtag evaluate judges it on others"
+    )
 
 
 def compare(

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Trains the model that ships, from ImageNet weights on: sh benchmarks/default_model.sh DATA RUNS
+#
+# DATA holds fashion-product-images-small.zip, larger.zip, real-world.zip and details.csv; each run
+# becomes a folder in RUNS. The same command goes on after a stop: runs that are finished are passed
+# over, and a training that was stopped is resumed. docs/training.md says how long it takes.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+data=$(cd "$1" && pwd)
+mkdir -p "$2"
+cd "$2"
+for file in fashion-product-images-small.zip larger.zip real-world.zip details.csv; do
+    ln -sf "$data/$file" .
+done
+ln -sf "$here/phone_types.csv" "$here/phone_looks.csv" "$here/two_cores" .
+
+shop=fashion-product-images-small.zip
+photos="--alternate larger.zip --extra real-world.zip --details details.csv"
+types="$photos --details phone_types.csv"
+looks="$types --details phone_looks.csv"
+
+# A model's card is the last file that is written.
+finished() {
+    [ -s "$1/README.md" ]
+}
+
+# train RUN OPTION...
+train() {
+    run=$1
+    shift
+    if finished "$run"; then return; fi
+    if ls "$run"/checkpoints/*.ckpt > /dev/null 2>&1; then set -- "$@" --resume; fi
+    hangtag train "$shop" -o "$run" "$@"
+}
+
+# average RUN MODEL... CATALOGUE OPTION...
+average() {
+    run=$1
+    shift
+    if finished "$run"; then return; fi
+    rm -rf "$run"
+    hangtag average "$@" -o "$run"
+}
+
+train one $photos --name hangtag-default-1
+train two --recipe fine-tune --start one $photos --name hangtag-default-2
+train variety --recipe variety --start two $photos
+average average variety two variety/checkpoints/step-0003600.ckpt "$shop" $photos \
+    --name hangtag-default-3
+train plain --recipe two_cores/plain.toml
+train taught --recipe taught --start average --teacher average --teacher plain $photos \
+    --name hangtag-default-4
+train elsewhere --recipe elsewhere --start taught --teacher taught --teacher average \
+    --teacher plain $types
+average both elsewhere elsewhere taught "$shop" $types --name hangtag-default-5
+train wide --recipe wide --start both --teacher both --teacher average --teacher plain $looks \
+    --name hangtag-default-6
+train anywhere --recipe anywhere --start wide --teacher taught --teacher both --teacher wide \
+    --teacher plain $looks --name hangtag-default-7
+average mean anywhere wide "$shop" $looks --name hangtag-default-8
