@@ -58,4 +58,4 @@ train wide --recipe wide --start both --teacher both --teacher average --teacher
     --name hangtag-default-6
 train anywhere --recipe anywhere --start wide --teacher taught --teacher both --teacher wide \
     --teacher plain $looks --name hangtag-default-7
-average mean anywhere wide "$shop" $looks --name hangtag-default-8
+average mean anywhere wide "$shop" $looks --name hangtag-default-10

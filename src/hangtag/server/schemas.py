@@ -19,7 +19,7 @@ _RESULT: dict[str, Any] = {
     "confidences": {"articleType": 0.94},
     "photo": "shirt.jpg",
     "tags": {"articleType": _TAG},
-    "model": "hangtag-default-9",
+    "model": "hangtag-default-10",
     "known_product": True,
     "explanations": None,
     "error": None,
@@ -122,7 +122,7 @@ class Health(BaseModel):
             "status": "healthy",
             "live": True,
             "ready": True,
-            "model": "hangtag-default-9",
+            "model": "hangtag-default-10",
             "version": "0.1.0",
             "photos_waiting": 0,
         }
