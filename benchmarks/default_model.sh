@@ -20,7 +20,7 @@ photos="--alternate larger.zip --extra real-world.zip --details details.csv"
 types="$photos --details phone_types.csv"
 looks="$types --details phone_looks.csv"
 
-# A model's card is the last file that is written.
+# A model's card stays empty until the model has been judged.
 finished() {
     [ -s "$1/README.md" ]
 }

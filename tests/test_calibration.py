@@ -5,6 +5,7 @@ from hangtag.attributes import Attribute, Taxonomy
 from hangtag.calibration import (
     NEVER,
     Calibration,
+    Curve,
     Decoder,
     fit_probabilities,
     fit_thresholds,
@@ -172,6 +173,27 @@ def test_surest_and_middling_confidences_hold_at_once() -> None:
 
     assert sum(gaps(after)) < 0.6 * sum(gaps(before))
     assert max(gaps(after)) < 0.02
+
+
+@pytest.mark.parametrize("curve", [(0.3, 0.2, 0.4), (1, 0.3, -1), (0.2, 1.3, -1), (0, 0, -5)])
+def test_a_curve_keeps_probabilities_whole_and_in_order(curve: Curve) -> None:
+    calibration = Calibration(
+        scales={"articleType": 1}, curves={"articleType": curve, "gender": curve}
+    )
+    extreme = [[sure, 1, 0] for sure in (1, 2, 8, 16, 20, 200)]
+    logits = {
+        "gender": np.array([[sure, 0] for sure in (0, 1, 8, 16, 20, 200)], np.float32),
+        **{name: np.array(extreme, np.float32) for name in ("subCategory", "articleType")},
+        "masterCategory": np.zeros((6, 2), np.float32),
+    }
+    found = Decoder(ALL, TAXONOMY, calibration)(logits)
+    for name, values in found.items():
+        assert np.allclose(values.sum(1), 1, atol=1e-5), name
+        assert (values >= 0).all(), name
+    assert (found["articleType"].argmax(1)[1:] == 0).all()
+    # What the surest type loses to another one of its category, the category keeps.
+    both = found["articleType"][:, :2].sum(1)
+    assert np.allclose(found["masterCategory"][:, 0], both, atol=1e-3)
 
 
 def test_labels_that_allow_most_values_dont_set_thresholds() -> None:

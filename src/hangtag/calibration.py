@@ -34,6 +34,9 @@ _CURVE_PENALTY = 2.0
 _SUREST = 1 - 1e-6
 """Confidences are fitted as if none lay above this, nor below its complement."""
 
+ENOUGH = 100
+"""Labelled photos of one source that set an attribute's thresholds, at least."""
+
 _SMALLEST_SAMPLE = 30
 """Thresholds above which fewer validation photos lie than this aren't trusted."""
 
@@ -48,7 +51,7 @@ class Calibration(BaseModel):
     highest probability c of each photo to the one whose log-odds are a·ln c − b·ln(1 − c) + m, of
     the numbers (a, b, m) (Kull et al., "Beta calibration", 2017). ``thresholds`` hold, by
     attribute and precision target, the confidence from which on accepted tags have had that
-    precision on validation photos.
+    precision on the photos that they were fitted to, which no training saw.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -154,11 +157,15 @@ def _moved(probabilities: np.ndarray, curve: Curve) -> np.ndarray:
     if probabilities.shape[1] < 2:
         return probabilities
     rows, best = np.arange(len(probabilities)), probabilities.argmax(axis=1)
-    before = probabilities[rows, best]
-    second = np.partition(probabilities, -2, axis=1)[:, -2]
-    rest = np.maximum(1 - before, 1 - _SUREST)
-    after = np.maximum(_on_curve(curve, before), second / (rest + second) + 1e-6)
-    moved = probabilities * ((1 - after) / rest)[:, np.newaxis]
+    moved = probabilities.astype(float)
+    before = moved[rows, best]
+    # Where they are too small to be told from 0, each gets the same.
+    moved = np.maximum(moved, np.finfo(np.float32).tiny)
+    moved[rows, best] = 0
+    rest = moved.sum(axis=1)
+    next_best = moved.max(axis=1)
+    after = np.maximum(_on_curve(curve, before), next_best / (rest + next_best) + 1e-6)
+    moved *= ((1 - after) / rest)[:, np.newaxis]
     moved[rows, best] = after
     return moved.astype(probabilities.dtype)
 
@@ -282,12 +289,17 @@ def _fit_confidence(evidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def fit_curve(confidence: np.ndarray, right: np.ndarray, near: Curve = STRAIGHT) -> Curve:
-    """The rising curve that moves confidences to how often tags are right.
+    """Find the rising curve that moves confidences to how often tags are right.
+
+    Kull, Silva Filho and Flach, "Beta calibration", 2017, with a normal prior.
 
     Args:
-        confidence: float (N,), before any curve.
+        confidence: float (N,), 0 to 1, before any curve.
         right: bool (N,).
-        near: What it stays near to where photos are few, by a normal prior.
+        near: What the curve stays near to where photos are few.
+
+    Returns:
+        The curve; ``near`` itself where there are no photos.
     """
     from scipy.optimize import minimize
 

@@ -40,7 +40,7 @@ def write_card(info: ModelInfo) -> str:
             f"Beside it {extra.get('train', 0):,} photos of other catalogues to train and "
             f"{extra.get('validation', 0):,} to validate."
         )
-    if "command" in training:
+    if info.commands:
         lines += ["", "Trained by:", "```", *info.commands, "```"]
     if "start" in training:
         lines += ["", f"It went on from the model {training['start']}."]

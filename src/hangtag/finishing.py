@@ -11,6 +11,7 @@ import numpy as np
 
 from hangtag import evaluation
 from hangtag.calibration import (
+    ENOUGH,
     Calibration,
     Decoder,
     fit_probabilities,
@@ -39,9 +40,6 @@ ALL_RIGHT = "all right"
 _ELSEWHERE = 0.03
 """How far the precision on photos from elsewhere may lie below what is asked. Without it a few
 hundred phone photos would decide how many tags of a shop's own photos are accepted."""
-
-_ENOUGH = 100
-"""Alternate photos, or photos of extra catalogues, that set a threshold at least."""
 
 _BATCH = 64
 
@@ -185,7 +183,7 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
                     confidence[rows], right[rows], tolerance=_ELSEWHERE if number == 2 else 0.0
                 )
                 for number, rows in enumerate(sources)
-                if number == 0 or rows.sum() >= _ENOUGH
+                if number == 0 or rows.sum() >= ENOUGH
             ]
         )
     return fitted.model_copy(update={"thresholds": thresholds})

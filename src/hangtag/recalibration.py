@@ -5,13 +5,16 @@ on a tag is accepted, follow a shop's own labels.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from hangtag.attributes import TYPE, Taxonomy
 from hangtag.calibration import (
+    ENOUGH,
     STRAIGHT,
     Calibration,
     Curve,
@@ -26,10 +29,10 @@ from hangtag.judge import evaluate
 from hangtag.model import ONNX, WEIGHTS, read_model, write_info
 from hangtag.photo_cache import Progress
 from hangtag.tagger import Tagger
-from hangtag.verdict import COLOUR_GROUP, Evaluation
+from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
-ENOUGH = 100
-"""Labelled photos that an attribute's thresholds are fitted to, at least."""
+_Tags = tuple[np.ndarray, np.ndarray]
+"""Confidences, float (N,), and which tags are right, bool (N,), of the photos with a label."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,14 @@ class Recalibrated:
 
     Attributes:
         folder: The new model folder.
-        photos: How many of the catalogue's photos it was fitted to.
-        counts: How many of them have a label, by attribute. One with fewer than `ENOUGH` keeps its
-            thresholds, and its confidences hardly move.
+        fitted: Attributes whose confidences and thresholds are the catalogue's now, and how many
+            photos with a label of each there are.
+        kept: Those that stay as they were, and why.
     """
 
     folder: Path
-    photos: int
-    counts: dict[str, int]
+    fitted: dict[str, int]
+    kept: dict[str, str]
 
 
 def recalibrate(
@@ -60,8 +63,9 @@ def recalibrate(
 ) -> Recalibrated:
     """Fit a model's confidences and thresholds to a catalogue and write it as a new model folder.
 
-    Each attribute's confidences are moved along a curve, which stays near the model's own where
-    the labels are few; see `hangtag.calibration.Calibration`.
+    Each attribute's confidences are moved along a curve, and its thresholds are set anew; see
+    `hangtag.calibration.Calibration`. Attributes of which fewer than `hangtag.calibration.ENOUGH`
+    photos have a label stay as they are; labels that the model has no word for don't count.
 
     Args:
         model: A model's name or folder.
@@ -71,11 +75,11 @@ def recalibrate(
         split: The part of the catalogue to fit to, as for `hangtag.judge.evaluate`.
         name: The model's name; by default that of the output folder.
         command: What was typed, for the model card.
-        progress: Told about the tagging.
+        progress: Told about the tagging, which is done twice.
 
     Raises:
-        HangtagError: A model or catalogue that can't be read, no labels of what the model tags, or
-            a folder that exists.
+        HangtagError: A model or catalogue that can't be read, too few labels of all that the model
+            tags, or a folder that exists; nothing is written then.
     """
     folder = Path(output)
     if folder.exists():
@@ -83,10 +87,10 @@ def recalibrate(
     first = read_model(model)
     if not isinstance(catalogue, Catalogue):
         catalogue = read_catalogue(catalogue)
-    draft = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=".hangtag-") as around:
+        draft = Path(around) / folder.name
+        draft.mkdir()
         shutil.copyfile(first.onnx_path, draft / ONNX)
         shutil.copyfile(first.weights_path, draft / WEIGHTS)
 
@@ -96,24 +100,29 @@ def recalibrate(
 
         calibration = first.info.calibration
         straight = judged(calibration.model_copy(update={"curves": {}}))
-        curves = _fit_curves(straight, first.taxonomy.levels, calibration.curves)
-        calibration = calibration.model_copy(update={"curves": curves})
-        found = judged(calibration)
-        thresholds, counts = dict(calibration.thresholds), dict[str, int]()
-        for attribute, (confidence, right) in _telling(found).items():
-            counts[attribute] = len(right)
-            if len(right) >= ENOUGH:
-                thresholds[attribute] = fit_thresholds(confidence, right)
+        tags, kept = _labelled(straight, first.taxonomy)
+        if not tags:
+            reasons = "; ".join(f"{attribute}: {why}" for attribute, why in kept.items())
+            raise HangtagError(f"{catalogue.source}: too few labels to fit anything to ({reasons})")
+        calibration = calibration.model_copy(
+            update={"curves": _curves(tags, first.taxonomy, calibration.curves)}
+        )
+        tags, _ = _labelled(judged(calibration), first.taxonomy)
+        fitted = {attribute: len(right) for attribute, (_, right) in tags.items()}
+        thresholds = {attribute: fit_thresholds(*one) for attribute, one in tags.items()}
         facts = {
             **first.info.training,
+            "name": name or folder.name,
             "earlier commands": first.info.commands,
             "command": command,
-            "calibrated on": {"catalogue": catalogue.source.name, "photos": len(found.rows)},
+            "calibrated on": {"catalogue": catalogue.source.name, "photos": max(fitted.values())},
         }
         info = first.info.model_copy(
             update={
-                "name": name or folder.name,
-                "calibration": calibration.model_copy(update={"thresholds": thresholds}),
+                "name": facts["name"],
+                "calibration": calibration.model_copy(
+                    update={"thresholds": {**calibration.thresholds, **thresholds}}
+                ),
                 "training": {key: value for key, value in facts.items() if value is not None},
                 # They were measured with the confidences before.
                 "numbers": {},
@@ -121,28 +130,61 @@ def recalibrate(
         )
         write_info(draft, info, write_card(info))
         draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return Recalibrated(folder, len(found.rows), counts)
+    return Recalibrated(folder, fitted, kept)
 
 
-def _fit_curves(
-    straight: Evaluation, levels: Sequence[str], near: Mapping[str, Curve]
+def _curves(
+    tags: Mapping[str, _Tags], taxonomy: Taxonomy, before: Mapping[str, Curve]
 ) -> dict[str, Curve]:
     """Curves by attribute; those of the taxonomy's levels follow from the article types'."""
     fitted = {
-        name: fit_curve(confidence, right, near.get(name, STRAIGHT))
-        for name, (confidence, right) in _telling(straight).items()
-        if name not in levels
+        name: fit_curve(*one, before.get(name, STRAIGHT))
+        for name, one in tags.items()
+        if name not in taxonomy.levels
     }
-    return {**near, **fitted}
+    return {**before, **fitted}
 
 
-def _telling(found: Evaluation) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By attribute: confidences (N,), and which tags are right, bool (N,), of labelled photos."""
-    result = {}
+def _labelled(found: Evaluation, taxonomy: Taxonomy) -> tuple[dict[str, _Tags], dict[str, str]]:
+    """Tags by attribute, and why the other attributes have too few.
+
+    The taxonomy's levels move with the article types, so where types have labels enough, so have
+    they: their type's.
+    """
+    tags: dict[str, _Tags] = {}
+    kept = dict(found.left_out)
     for name, one in found.judged.items():
-        if name != COLOUR_GROUP:
-            rows = telling(one.truths)
-            result[name] = (one.confidence[rows], one.right[rows])
-    return result
+        if name == COLOUR_GROUP:
+            continue
+        truths = _in_its_words(one)
+        rows = telling(truths)
+        if rows.sum() >= ENOUGH:
+            tags[name] = (one.confidence[rows], one.right[rows])
+        else:
+            kept[name] = f"{rows.sum()} labels in the model's words, {ENOUGH} are needed"
+    if TYPE in tags:
+        types = found.judged[TYPE]
+        truths = _in_its_words(types)
+        rows = telling(truths)
+        for level in taxonomy.levels:
+            if level not in tags:
+                kept.pop(level, None)
+                tags[level] = _of_level(types, truths, rows, taxonomy, level)
+    return tags, kept
+
+
+def _in_its_words(one: Judged) -> np.ndarray:
+    """The labels without those that the model has no word for: bool (N, values of the model)."""
+    return one.truths[:, : one.truths.shape[1] - len(one.unknown)]
+
+
+def _of_level(
+    types: Judged, truths: np.ndarray, rows: np.ndarray, taxonomy: Taxonomy, level: str
+) -> _Tags:
+    parents = [taxonomy.parent(value, level) for value in types.attribute.values]
+    values, column = np.unique([str(parent) for parent in parents], return_inverse=True)
+    membership = np.eye(len(values))[column][: truths.shape[1]]
+    probabilities = types.probabilities[rows, : truths.shape[1]] @ membership
+    said = membership.argmax(axis=1)[types.predicted[rows]]
+    right = (truths[rows] @ membership > 0)[np.arange(rows.sum()), said]
+    return probabilities.max(axis=1), right

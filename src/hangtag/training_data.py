@@ -286,8 +286,10 @@ class TrainingBatches:
         self._repeats = _repeat_factors(data, self._main, recipe.schedule.repeat_rare)
         share = recipe.photos.extra_share if len(self._extra) else 0.0
         self._extra_count = round(share * len(self._main))
-        wanted = _repeat_factors(data, self._extra, recipe.photos.extra_repeat_rare)
-        self._extra_chances = wanted / max(1.0, wanted.sum())
+        self._extra_chances: np.ndarray | None = None
+        if recipe.photos.extra_repeat_rare and len(self._extra):
+            factors = _repeat_factors(data, self._extra, recipe.photos.extra_repeat_rare)
+            self._extra_chances = factors / factors.sum()
         expected = self._repeats.sum() + self._extra_count
         # A last batch that isn't full would give its photos more weight and, of one photo, break
         # batch norm, so it's left out; but there is always one batch.

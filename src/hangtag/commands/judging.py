@@ -17,6 +17,7 @@ _PhotoColumn = Annotated[
     str | None, typer.Option(help="Column of the table that holds the photos.")
 ]
 
+Part = Annotated[str, typer.Option(help="train, validation, test or all.")]
 Flip = Annotated[
     bool, typer.Option("--flip", help="Look at mirror images, too: better, but slower.")
 ]
@@ -64,7 +65,7 @@ def evaluate(
         ),
     ],
     *,
-    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
+    split: Part = "test",
     photos: Annotated[
         Path | None,
         typer.Option(help="Folder or zip of other photos of the same products, named by id."),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hangtag.commands.judging import Part
 from hangtag.errors import require
 
 _Catalogue = Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)]
@@ -147,7 +148,7 @@ def calibrate(
     catalogue: _Catalogue,
     *,
     output: _Output,
-    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "all",
+    split: Part = "all",
     name: _Name = None,
 ) -> None:
     """Fit a model's confidences, and what it accepts, to the labels of your own catalogue.
@@ -169,13 +170,11 @@ def calibrate(
             command=_typed(),
             progress=tell,
         )
-    for attribute, count in found.counts.items():
-        if count < run.ENOUGH:
-            typer.echo(
-                f"{attribute}: {count} labels, too few to say what to accept: as before", err=True
-            )
+    for attribute, why in found.kept.items():
+        typer.echo(f"{attribute}: as before ({why})", err=True)
     typer.echo(
-        f"{found.folder}: fitted to {found.photos:,} photos; hangtag evaluate judges it on others"
+        f"{found.folder}: fitted to {max(found.fitted.values()):,} photos: "
+        f"{', '.join(found.fitted)}; judge it on others with hangtag evaluate"
     )
 
 
