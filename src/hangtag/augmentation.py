@@ -51,9 +51,10 @@ class Augmenter:
         Returns:
             float (N, 3, h, w), 0 to 255.
         """
-        pixels = photos.permute(0, 3, 1, 2).float() / 255
+        pixels, on_white = photos.permute(0, 3, 1, 2).float() / 255, _on_white(photos)
+        lying = ~on_white | (photos[..., 3] > 0).flatten(1).all(1)
         pixels = functional.grid_sample(
-            pixels, self._grid(pixels, size), padding_mode="border", align_corners=False
+            pixels, self._grid(pixels, size, lying), padding_mode="border", align_corners=False
         )
         colours, mask = pixels[:, :3], pixels[:, 3:]
         # Half a pixel less than the mask, or the old background would show as a white rim.
@@ -63,7 +64,7 @@ class Augmenter:
             colours, product = self._undress(colours, mask, product, worn & somebody)
         colours = self._light(colours)
         if self.recipe.background or self.recipe.studio:
-            colours = self._replace_background(colours, product, _on_white(photos))
+            colours = self._replace_background(colours, product, on_white)
         if self.recipe.soften:
             colours = self._soften(colours)
         if self.recipe.noise:
@@ -71,12 +72,18 @@ class Augmenter:
             colours = colours + strength * torch.randn_like(colours)
         return colours.clamp(0, 1) * 255
 
-    def _grid(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    def _grid(self, pixels: Tensor, size: tuple[int, int], lying: Tensor) -> Tensor:
         recipe, count, device = self.recipe, len(pixels), pixels.device
         low, high = (math.log(zoom) for zoom in recipe.zoom)
         zoom = torch.exp(_uniform(count, low, high, device))
         stretch = torch.exp(_uniform(count, -recipe.stretch, recipe.stretch, device))
         angle = _uniform(count, -recipe.rotation, recipe.rotation, device) * math.pi / 180
+        if recipe.quarter_turn:
+            turned = lying & (torch.rand(count, device=device) < recipe.quarter_turn)
+            angle = angle + turned * _signs(count, True, device) * math.pi / 2
+            # Or what lies along the long side would be cut off.
+            short, long = sorted(pixels.shape[2:])
+            zoom = torch.where(turned, zoom * short / long, zoom)
         mirror = _signs(count, recipe.flip, device)
         upside_down = _signs(count, recipe.vertical_flip, device)
         ratio = pixels.shape[2] / pixels.shape[3]

@@ -131,6 +131,8 @@ class Augmentation(_Section):
     """Largest relative change of the aspect ratio."""
     rotation: float = Field(7.0, ge=0)
     """Largest rotation, in degrees."""
+    quarter_turn: float = Field(0.0, ge=0, le=1)
+    """Share of the photos with other surroundings than white that are laid on a side."""
     shift: float = Field(0.08, ge=0, lt=1)
     """Largest shift, as a share of the photo's side."""
     brightness: float = Field(0.1, ge=0, lt=1)
