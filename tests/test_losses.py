@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from hangtag.losses import balanced_class_weights, partial_cross_entropy
+from hangtag.losses import balanced_class_weights, log_prior, partial_cross_entropy
 
 
 def _allowed(*rows: list[int], classes: int = 3) -> torch.Tensor:
@@ -56,6 +56,18 @@ def test_focal_loss_looks_away_from_easy_photos() -> None:
 def test_balanced_weights_are_inverse_to_the_frequency() -> None:
     weights = balanced_class_weights(_allowed([0], [0], [0], [1], [0, 1], []))
     assert torch.allclose(weights, torch.tensor([4 / (2 * 3), 4 / (2 * 1), 1.0]))
+
+
+def test_with_the_prior_added_nothing_is_left_to_learn_of_how_frequent_values_are() -> None:
+    rows = [[0]] * 899 + [[1]] * 98
+    prior = log_prior(_allowed(*rows))
+    assert torch.allclose(prior.exp(), torch.tensor([0.9, 0.099, 0.001]))
+    assert prior.argmax() == 0
+    # What a network has left to learn where photos tell nothing: the same logit for every value.
+    adjusted = torch.zeros(997, 3, requires_grad=True)
+    partial_cross_entropy(adjusted + prior, _allowed(*rows)).backward()
+    assert adjusted.grad is not None
+    assert adjusted.grad.sum(0).abs().max() < 0.003
 
 
 def test_teachers_share_the_loss_with_the_labels() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from hangtag.augmentation import Augmenter
-from hangtag.losses import balanced_class_weights, partial_cross_entropy
+from hangtag.losses import balanced_class_weights, log_prior, partial_cross_entropy
 from hangtag.mixed_precision import keep_exact
 from hangtag.mixing import mix
 from hangtag.network import HangtagNetwork
@@ -51,10 +51,8 @@ class Lesson(LightningModule):
                 weight = balanced_class_weights(allowed)
                 self.register_buffer(f"weight_{attribute.name}", weight, persistent=False)
             if recipe.loss.logit_adjustment:
-                prior = (allowed.float().sum(0) + 1).log_softmax(0)
-                self.register_buffer(
-                    f"prior_{attribute.name}", recipe.loss.logit_adjustment * prior, False
-                )
+                prior = recipe.loss.logit_adjustment * log_prior(allowed)
+                self.register_buffer(f"prior_{attribute.name}", prior, persistent=False)
 
     def train_dataloader(self) -> TrainingBatches:
         """The training batches of this process."""
