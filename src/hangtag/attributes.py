@@ -1,9 +1,11 @@
 """What can be tagged: attributes and their vocabularies, the taxonomy, colour groups."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+
+import numpy as np
 
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
 """Cell texts that mean "no label". (In a product's name the same texts are ordinary words.)"""
@@ -110,6 +112,18 @@ class Taxonomy:
     def parent(self, article_type: str, level: str) -> str | None:
         """Value of ``level`` for an article type; None for an unknown type or level."""
         return self.parents.get(TYPE, {}).get(article_type, {}).get(level)
+
+    def membership(
+        self, article_types: Sequence[str], values: Sequence[str], level: str
+    ) -> np.ndarray:
+        """Which value of a level each article type belongs to.
+
+        Returns:
+            float32 (types, values), 1 where a type belongs; probabilities of types times this are
+            those of the level. A type whose value isn't among ``values`` belongs to none.
+        """
+        parents = [self.parent(article_type, level) for article_type in article_types]
+        return np.array([[parent == value for value in values] for parent in parents], np.float32)
 
     @classmethod
     def learn(cls, rows: Iterable[Mapping[str, str | None]]) -> "Taxonomy":

@@ -27,7 +27,7 @@ from hangtag.consistency import Contradiction
 from hangtag.copies import CopyGroups, copy_groups
 from hangtag.errors import HangtagError, require
 from hangtag.exploration import RARE_BELOW
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.tagger import Tagger
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from hangtag.errors import HangtagError
 from hangtag.finishing import finish
 from hangtag.model import read_model
 from hangtag.network import HangtagNetwork
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import Kind
 from hangtag.training_data import prepare, read_catalogues

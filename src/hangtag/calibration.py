@@ -96,11 +96,8 @@ class Decoder:
         types = by_name[TYPE].values if TYPE in by_name else ()
         for level in taxonomy.levels:
             if level in by_name and types:
-                index = by_name[level].index
-                columns = [index[taxonomy.parent(value, level) or ""] for value in types]
-                membership = np.zeros((len(types), len(index)), np.float32)
-                membership[np.arange(len(types)), columns] = 1
-                self._parents[level] = membership
+                values = by_name[level].values
+                self._parents[level] = taxonomy.membership(types, values, level)
 
     def __call__(self, logits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """float32 (N, values) by attribute, rows summing to 1, of logits of the same shapes."""

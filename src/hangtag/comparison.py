@@ -14,8 +14,8 @@ from hangtag.common_ground import CommonTask, common_tasks
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import INFO, Model, read_model
-from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
+from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind
 from hangtag.tagger import Tagger

@@ -16,7 +16,7 @@ import numpy as np
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.errors import HangtagError, require
 from hangtag.model import INPUT, ONNX, WEIGHTS, Model, read_model, write_info
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.split import Kind, assign
 from hangtag.tagger import Tagger
 

@@ -13,7 +13,7 @@ import torch
 
 from hangtag.cache import kept
 from hangtag.network import HangtagNetwork
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.recipe import Augmentation, Recipe
 from hangtag.training_data import PhotoPool
 

@@ -25,7 +25,7 @@ from hangtag.graph import write_network
 from hangtag.judge import evaluate
 from hangtag.model import ModelInfo, Vocabulary, write_info
 from hangtag.network import HangtagNetwork
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import count_parts
 from hangtag.tagger import Tagger

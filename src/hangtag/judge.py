@@ -11,9 +11,9 @@ from hangtag.attributes import ANY_OF, COLOUR_GROUPS, TYPE, Attribute, colour_gr
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
-from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import predict
+from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import PARTS, Kind, assign
 from hangtag.tagger import Tagger

@@ -16,13 +16,11 @@ from hangtag.border import border
 from hangtag.cache import cache_folder, fingerprint, kept
 from hangtag.cut_out import cut_out
 from hangtag.photo import PhotoError, read_photo, to_input
+from hangtag.progress import Progress
 from hangtag.wearer import wearer
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are."""
 
 _NEARLY_WHITE = 232
 WEARER = 200

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from hangtag.errors import HangtagError
-from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
+from hangtag.progress import Progress
 from hangtag.tagger import Tagger
 
 _BATCH = 64

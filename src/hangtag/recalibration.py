@@ -27,7 +27,7 @@ from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import ONNX, WEIGHTS, read_model, write_info
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.tagger import Tagger
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
@@ -49,6 +49,11 @@ class Recalibrated:
     folder: Path
     fitted: dict[str, int]
     kept: dict[str, str]
+
+    @property
+    def photos(self) -> int:
+        """How many photos the attribute with the most labels was fitted to."""
+        return max(self.fitted.values())
 
 
 def recalibrate(
@@ -109,13 +114,14 @@ def recalibrate(
         )
         tags, _ = _labelled(judged(calibration), first.taxonomy)
         fitted = {attribute: len(right) for attribute, (_, right) in tags.items()}
+        done = Recalibrated(folder, fitted, kept)
         thresholds = {attribute: fit_thresholds(*one) for attribute, one in tags.items()}
         facts = {
             **first.info.training,
             "name": name or folder.name,
             "earlier commands": first.info.commands,
             "command": command,
-            "calibrated on": {"catalogue": catalogue.source.name, "photos": max(fitted.values())},
+            "calibrated on": {"catalogue": catalogue.source.name, "photos": done.photos},
         }
         info = first.info.model_copy(
             update={
@@ -130,7 +136,7 @@ def recalibrate(
         )
         write_info(draft, info, write_card(info))
         draft.rename(folder)
-    return Recalibrated(folder, fitted, kept)
+    return done
 
 
 def _curves(
@@ -181,9 +187,9 @@ def _in_its_words(one: Judged) -> np.ndarray:
 def _of_level(
     types: Judged, truths: np.ndarray, rows: np.ndarray, taxonomy: Taxonomy, level: str
 ) -> _Tags:
-    parents = [taxonomy.parent(value, level) for value in types.attribute.values]
-    values, column = np.unique([str(parent) for parent in parents], return_inverse=True)
-    membership = np.eye(len(values))[column][: truths.shape[1]]
+    own = types.attribute.values[: truths.shape[1]]
+    values = sorted({taxonomy.parent(value, level) or "" for value in own})
+    membership = taxonomy.membership(own, values, level)
     probabilities = types.probabilities[rows, : truths.shape[1]] @ membership
     said = membership.argmax(axis=1)[types.predicted[rows]]
     right = (truths[rows] @ membership > 0)[np.arange(rows.sum()), said]

@@ -11,7 +11,7 @@ import numpy as np
 from hangtag.cache import cache_folder, fingerprint, kept
 from hangtag.copies import copy_groups
 from hangtag.errors import HangtagError
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue

@@ -13,9 +13,9 @@ import numpy as np
 
 from hangtag.cache import cache_folder, fingerprint, kept
 from hangtag.model import INFO, sha256
-from hangtag.photo_cache import Progress
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import predict
+from hangtag.progress import Progress
 from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
 

@@ -24,7 +24,7 @@ from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import finish
 from hangtag.lesson import Lesson
 from hangtag.model import read_model
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind, count_parts
 from hangtag.teachers import soft_labels

@@ -13,7 +13,8 @@ from hangtag.attributes import TYPE, TYPE_PARENTS, Attribute, Taxonomy, vocabula
 from hangtag.catalogue import OtherProductsError, read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
-from hangtag.photo_cache import Progress, cached_photos
+from hangtag.photo_cache import cached_photos
+from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import Kind, assign
 

@@ -13,7 +13,7 @@ from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import STILL, cached_features, is_cacheable
 from hangtag.lesson import Lesson
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind
 from hangtag.trainer import make_trainer

@@ -173,7 +173,7 @@ def calibrate(
     for attribute, why in found.kept.items():
         typer.echo(f"{attribute}: as before ({why})", err=True)
     typer.echo(
-        f"{found.folder}: fitted to {max(found.fitted.values()):,} photos: "
+        f"{found.folder}: fitted to {found.photos:,} photos: "
         f"{', '.join(found.fitted)}; judge it on others with hangtag evaluate"
     )
 

@@ -13,7 +13,7 @@ from hangtag.corrections import (
     write_findings,
 )
 from hangtag.errors import HangtagError
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.reports.audit import contact_sheet as sheet_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
-from hangtag.photo_cache import Progress
+from hangtag.progress import Progress
 from hangtag.protocols import PROTOCOLS, Outcome
 from hangtag.reports.evaluate import report_html, report_json
 from hangtag.reports.evaluate_text import print_report
