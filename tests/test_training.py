@@ -153,17 +153,23 @@ def test_new_heads_leave_the_rest_of_a_model_as_it_is(
     assert "went on from the model tiny" in (folder / "README.md").read_text("utf-8")
 
 
+def phone_photos(folder: Path, catalogue: Path, labels: list[str]) -> Path:
+    """An extra catalogue: photos of drawn products, and a label of its own for each."""
+    folder.mkdir()
+    lines = ["photo,label"]
+    for number, (photo, label) in enumerate(
+        zip(sorted((catalogue / "images").glob("*.jpg")), labels, strict=False)
+    ):
+        shutil.copy(photo, folder / f"{number}.jpg")
+        lines.append(f"{number}.jpg,{label}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    return folder
+
+
 def test_extra_catalogues_and_alternate_photos_are_learnt_from(
     drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
 ) -> None:
-    extra = tmp_path / "phone"
-    extra.mkdir()
-    photos = sorted((drawn_catalogue / "images").glob("*.jpg"))[:40]
-    lines = ["photo,label"]
-    for number, photo in enumerate(photos):
-        (extra / f"{number}.jpg").write_bytes(photo.read_bytes())
-        lines.append(f"{number}.jpg,{'Thing' if number % 2 else 'Unheard of'}")
-    (extra / "labels.csv").write_text("\n".join(lines))
+    extra = phone_photos(tmp_path / "phone", drawn_catalogue, ["Unheard of", "Thing"] * 20)
     recipe = Recipe.model_validate(
         tiny_recipe.model_dump()
         | {
@@ -195,13 +201,8 @@ def test_extra_catalogues_and_alternate_photos_are_learnt_from(
 def test_extra_photos_of_rare_types_are_drawn_more_often(
     drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
 ) -> None:
-    extra = tmp_path / "phone"
-    extra.mkdir()
-    lines = ["photo,label"]
-    for number, photo in enumerate(sorted((drawn_catalogue / "images").glob("*.jpg"))[:60]):
-        (extra / f"{number}.jpg").write_bytes(photo.read_bytes())
-        lines.append(f"{number}.jpg,{'Rare' if number % 10 == 0 else 'Common'}")
-    (extra / "labels.csv").write_text("\n".join(lines))
+    labels = ["Rare", *["Common"] * 9] * 6
+    extra = phone_photos(tmp_path / "phone", drawn_catalogue, labels)
     words = {"Rare": ["Shirts"], "Common": ["Tshirts"]}
     translation = {"column": "label", "attribute": "articleType", "values": words}
 
@@ -224,13 +225,9 @@ def test_extra_photos_of_rare_types_are_drawn_more_often(
 def test_tables_of_details_go_to_the_catalogues_whose_products_they_name(
     drawn_catalogue: Path, tmp_path: Path
 ) -> None:
-    extra = tmp_path / "phone"
-    (extra / "images").mkdir(parents=True)
-    photo = next((drawn_catalogue / "images").iterdir())
-    shutil.copy(photo, extra / "images" / "a.jpg")
-    (extra / "labels.csv").write_text("photo,label\nimages/a.jpg,Thing\n")
+    extra = phone_photos(tmp_path / "phone", drawn_catalogue, ["Thing"])
     (tmp_path / "mine.csv").write_text("id,Neck\n1000,V\n")
-    (tmp_path / "theirs.csv").write_text("id,articleType\na,Ties\n")
+    (tmp_path / "theirs.csv").write_text("id,articleType\n0,Ties\n")
     tables = [tmp_path / "mine.csv", tmp_path / "theirs.csv"]
     main, other = read_catalogues(drawn_catalogue, [extra], tables)
     assert "V" in main.labels("Neck")
