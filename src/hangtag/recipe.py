@@ -78,6 +78,14 @@ class Loss(_Section):
     attribute_weights: dict[str, float] = {}
     """Weight of an attribute's loss where it isn't 1."""
 
+    @model_validator(mode="after")
+    def _adjusted_without_smoothing(self) -> "Loss":
+        # A smoothed label gives rare values a share that adjusted logits must then work up to, until
+        # they are said of everything.
+        if self.logit_adjustment and self.label_smoothing:
+            raise ValueError("logit_adjustment needs label_smoothing = 0")
+        return self
+
 
 class Stage(_Section):
     """A run of epochs at one input size."""
