@@ -80,7 +80,7 @@ class Loss(_Section):
 
     @model_validator(mode="after")
     def _adjusted_without_smoothing(self) -> "Loss":
-        # A smoothed label gives rare values a share that adjusted logits must then work up to, until
+        # A smoothed label gives rare values a share that adjusted logits have to work up to, until
         # they are said of everything.
         if self.logit_adjustment and self.label_smoothing:
             raise ValueError("logit_adjustment needs label_smoothing = 0")
