@@ -1,16 +1,18 @@
 """What could be had from a trained model without training it anew.
 
 `python -m benchmarks.without_training CATALOGUE --model default --beside OTHER` looks at the
-validation products once, and sets each way beside the model as it is, by five folds wherever
-something is fitted:
+validation products and sets each way beside the model's network with confidences that are fitted
+anew. Whatever is fitted is fitted to four fifths of them and judged on the last, five times; copies
+of a photo stay together. Labels that the model has no word for don't count.
 
-- curves: scales and biases alone, and with the curves that ship (beta calibration);
+- curves: scales and biases without the curves (beta calibration);
 - prior: τ times the log of each article type's share of the training products taken from its
   log-probability (logit adjustment after the fact; Menon et al., 2021);
 - joint: type, gender and usage decoded together, by how much more often training products show the
   three together than apart;
 - stacked: a logistic regression on what all heads say;
-- colours: a logistic regression on the product's own pixels in Lab, beside the colour head;
+- colours: a logistic regression on a photo's pixels in Lab, without a white ground, and on the
+  colour head;
 - neighbours: a vote of the nearest training products by embedding, beside the heads;
 - together: the mean of what several models say (``--beside``).
 
@@ -21,10 +23,11 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -32,27 +35,31 @@ from sklearn.preprocessing import StandardScaler
 from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Calibration, Decoder, fit_probabilities, log_softmax, softmax
 from hangtag.catalogue import Catalogue, read_catalogue
-from hangtag.evaluation import RARE_BELOW, scores
+from hangtag.evaluation import RARE_BELOW, correct, known, scores
 from hangtag.judge import COLOUR, labels_for
 from hangtag.labels import encode
 from hangtag.photo_cache import product_mask
 from hangtag.photo_reader import PhotoReader
-from hangtag.split import assign
+from hangtag.split import Kind, assign, product_groups
 from hangtag.tagger import Tagger
 
 FOLDS, SEED = 5, 0
 TAUS = (0.1, 0.2, 0.3, 0.5)
 LAMBDAS = (0.1, 0.2)
-PENALTIES = (0.01, 0.1)
-"""Inverse strengths of the regressions' penalty."""
+INVERSE_PENALTIES = (0.01, 0.1)
 
 TOGETHER = (TYPE, "gender", "usage")
 STACKED = ("gender", "season", "usage")
 NEAREST = 30
+TEMPERATURE = 0.1
+"""Of the neighbours' votes, which fall with the cosine distance."""
 SHARES = (0.1, 0.2, 0.4)
 """How much the neighbours' vote counts."""
 
 _BATCH = 64
+_UNHEARD_OF = 1e-4
+"""What a regression gives to a value that isn't among what it was fitted to."""
+
 _LOWEST = -8.0
 """Log-probabilities below this tell a regression nothing more."""
 
@@ -60,53 +67,70 @@ _UNSEEN = 5.0
 """Products that each article type is taken to have beside those counted."""
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_LIGHTNESS = np.linspace(0, 256, 5)
+_CHROMA = 128 + np.linspace(-112, 112, 8)
+"""Borders of a histogram's bins for each side of Lab; greys lie in the middle of one."""
 
 Arrays = dict[str, np.ndarray]
 
 
 @dataclass
 class Looks:
-    """What a model made of N photos: logits (N, C) and truths (N, C) by attribute, embeddings."""
+    """What a model made of N photos, and what their labels say.
+
+    ``logits`` are float and ``truths`` bool (N, C) by attribute, ``embeddings`` float (N, D),
+    ``rows`` and ``groups`` int (N,): rows of the catalogue, and which of them show copies.
+    """
 
     attributes: list[Attribute]
     logits: Arrays
     truths: Arrays
     embeddings: np.ndarray
     rows: np.ndarray
+    groups: np.ndarray
+
+    def folds(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Positions to fit to and to judge by; the same ones each time."""
+        yield from GroupKFold(FOLDS, shuffle=True, random_state=SEED).split(
+            self.rows, groups=self.groups
+        )
 
 
 def look(tagger: Tagger, catalogue: Catalogue, part: str) -> Looks:
-    """Run a model over the products of a part, and read their labels."""
+    """Run a model over the products of a part of its own split, and read their labels."""
     reader = PhotoReader(catalogue)
-    rows = [row for row in np.flatnonzero(assign(catalogue) == part).tolist() if reader.has(row)]
+    in_part = assign(catalogue, cast(Kind, tagger.info.split)) == part
+    rows = [row for row in np.flatnonzero(in_part).tolist() if reader.has(row)]
     found = []
     for start in range(0, len(rows), _BATCH):
         photos = [tagger.prepare(reader.read(row)) for row in rows[start : start + _BATCH]]
         found.append(tagger.run(np.stack(photos)))
-    labels = labels_for(tagger.info, catalogue)
-    names = [one.name for one in tagger.attributes]
     return Looks(
         attributes=tagger.attributes,
-        logits={name: np.concatenate([one.logits[name] for one in found]) for name in names},
-        truths={
-            one.name: encode([labels[one.name][row] for row in rows], one)
+        logits={
+            one.name: np.concatenate([output.logits[one.name] for output in found])
             for one in tagger.attributes
         },
-        embeddings=np.concatenate([one.embedding for one in found]),
+        truths=labelled(tagger, catalogue, rows),
+        embeddings=np.concatenate([output.embedding for output in found]),
         rows=np.array(rows),
+        groups=product_groups(catalogue)[rows],
     )
 
 
-def folds(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions to fit on and to judge by, five times; the same ones for each way."""
-    yield from KFold(FOLDS, shuffle=True, random_state=SEED).split(np.empty(count))
+def labelled(tagger: Tagger, catalogue: Catalogue, rows: Sequence[int]) -> Arrays:
+    """The labels of rows: bool (rows, C) by attribute."""
+    labels = labels_for(tagger.info, catalogue)
+    return {
+        one.name: encode([labels[one.name][row] for row in rows], one) for one in tagger.attributes
+    }
 
 
 def calibrated(tagger: Tagger, looks: Looks, *, curves: bool = True) -> Arrays:
     """Probabilities (N, C) by attribute, each photo's fitted to the other folds."""
     said = {name: np.zeros_like(values) for name, values in looks.logits.items()}
     taxonomy = tagger.model.taxonomy
-    for fitted, judged in folds(len(looks.rows)):
+    for fitted, judged in looks.folds():
         calibration = fit_probabilities(
             {name: values[fitted] for name, values in looks.logits.items()},
             {name: values[fitted] for name, values in looks.truths.items()},
@@ -158,20 +182,24 @@ def decoded_together(said: Mapping[str, np.ndarray], labels: np.ndarray, strengt
     return {name: np.array(rows) for name, rows in found.items()}
 
 
-def regressed(features: np.ndarray, truths: np.ndarray, penalty: float) -> np.ndarray:
+def regressed(
+    looks: Looks, features: np.ndarray, attribute: str, inverse_penalty: float
+) -> np.ndarray:
     """Probabilities (N, C) of a logistic regression on features (N, F), by folds."""
-    said = np.zeros(truths.shape)
-    labelled = np.asarray(truths.any(axis=1))
-    for fitted, judged in folds(len(features)):
-        known = fitted[labelled[fitted]]
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=300))
+    truths = looks.truths[attribute]
+    single = truths.sum(axis=1) == 1
+    said = np.full(truths.shape, _UNHEARD_OF)
+    for fitted, judged in looks.folds():
+        known = fitted[single[fitted]]
+        regression = LogisticRegression(C=inverse_penalty, max_iter=300)
+        model = make_pipeline(StandardScaler(), regression)
         model.fit(features[known], truths[known].argmax(axis=1))
-        said[np.ix_(judged, model.classes_)] = model.predict_proba(features[judged])
-    return said
+        said[np.ix_(judged, model.classes_)] += model.predict_proba(features[judged])
+    return said / said.sum(axis=1, keepdims=True)
 
 
 def own_colours(photo: np.ndarray) -> np.ndarray:
-    """Quantiles and a coarse histogram of the product's pixels in Lab: float (79,).
+    """Quantiles and a coarse histogram, in 8-bit Lab, of what isn't white ground: float (211,).
 
     Args:
         photo: uint8 (h, w, 3).
@@ -180,22 +208,26 @@ def own_colours(photo: np.ndarray) -> np.ndarray:
 
     pixels = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB)[product_mask(photo) > 0].astype(float)
     if not len(pixels):
-        return np.zeros(len(_QUANTILES) * 3 + 64)
-    counts, _ = np.histogramdd(pixels, bins=4, range=[(0, 256)] * 3)
-    return np.concatenate(
-        [np.quantile(pixels, _QUANTILES, axis=0).ravel(), counts.ravel() / len(pixels)]
-    )
+        pixels = np.full((1, 3), 128.0)
+    counts, _ = np.histogramdd(pixels, bins=(_LIGHTNESS, _CHROMA, _CHROMA))
+    quantiles = np.quantile(pixels, _QUANTILES, axis=0)
+    return np.concatenate([quantiles.ravel(), counts.ravel() / len(pixels)])
 
 
 def voted(bank: Looks, looks: Looks) -> Arrays:
-    """What the nearest products of a bank say, by how near they are: (N, C) by attribute."""
+    """What the nearest products of a bank say, by how near they are: (N, C) by attribute.
+
+    Rows sum to 1, or to 0 where none of the nearest has a label.
+    """
     search = NearestNeighbors(n_neighbors=NEAREST, metric="cosine").fit(bank.embeddings)
     distances, nearest = search.kneighbors(looks.embeddings)
-    weights = softmax(-10 * distances)
-    return {
-        name: np.einsum("nk,nkc->nc", weights, truths[nearest].astype(float))
-        for name, truths in bank.truths.items()
-    }
+    weights = softmax(-distances / TEMPERATURE)
+    votes = {}
+    for name, truths in bank.truths.items():
+        shares = truths / np.maximum(truths.sum(axis=1, keepdims=True), 1)
+        votes[name] = np.einsum("nk,nkc->nc", weights, shares[nearest])
+        votes[name] /= np.maximum(votes[name].sum(axis=1, keepdims=True), 1e-9)
+    return votes
 
 
 def mean_of(speakers: Sequence[Arrays]) -> Arrays:
@@ -204,7 +236,7 @@ def mean_of(speakers: Sequence[Arrays]) -> Arrays:
 
 
 def report(way: str, said: Arrays, truths: Arrays) -> None:
-    """Print accuracy, macro-F1, likelihood and calibration of each attribute on one line."""
+    """Print each attribute's scores on one line, and of all attributes how often all are right."""
     cells = []
     for name, probabilities in said.items():
         found = scores(probabilities, truths[name])
@@ -212,19 +244,16 @@ def report(way: str, said: Arrays, truths: Arrays) -> None:
             f"{name} {100 * found['accuracy']:.1f} (F1 {100 * found['macro_f1']:.1f}, "
             f"nll {found['log_loss']:.3f}, ECE {100 * found['ece']:.1f})"
         )
-    if len(said) > len(TOGETHER):
-        labelled = np.all([truths[name].any(axis=1) for name in said], axis=0)
-        right = [
-            truths[name][np.arange(len(labelled)), values.argmax(axis=1)]
-            for name, values in said.items()
-        ]
-        cells.append(f"all right {100 * np.all(right, axis=0)[labelled].mean():.1f}")
+    if said.keys() == truths.keys():
+        complete = np.all([known(truths[name]) for name in said], axis=0)
+        right = np.all([correct(values, truths[name]) for name, values in said.items()], axis=0)
+        cells.append(f"all right {100 * right[complete].mean():.1f}")
     print(f"{way}: {' · '.join(cells)}", flush=True)
 
 
 @dataclass
 class Case:
-    """The model as it is: what it says of validation products, and what there is to learn from.
+    """What a model says of validation products, and what there is to learn from.
 
     ``said`` holds probabilities (N, C) by attribute, ``trained`` the labels (products, C) of the
     training products.
@@ -266,20 +295,20 @@ def try_stacked(case: Case) -> None:
     """Regress three attributes on all heads."""
     looks = case.looks
     heads = np.concatenate([log_softmax(one).clip(_LOWEST) for one in looks.logits.values()], 1)
-    for penalty in PENALTIES:
-        stacked = {name: regressed(heads, looks.truths[name], penalty) for name in STACKED}
-        report(f"C = {penalty}", stacked, looks.truths)
+    for strength in INVERSE_PENALTIES:
+        stacked = {name: regressed(looks, heads, name, strength) for name in STACKED}
+        report(f"C = {strength}", stacked, looks.truths)
 
 
 def try_colours(case: Case) -> None:
-    """Regress the colour on the product's own pixels and on its head."""
+    """Regress the colour on its head and on the photo's pixels."""
     looks, reader = case.looks, PhotoReader(case.catalogue)
     photos = (case.tagger.prepare(reader.read(row)) for row in looks.rows.tolist())
     pixels = np.stack([own_colours(photo) for photo in photos])
     head = log_softmax(looks.logits[COLOUR]).clip(_LOWEST)
     both = np.concatenate([head, pixels], axis=1)
     for name, features in (("the head", head), ("Lab", pixels), ("both", both)):
-        colours = regressed(features, looks.truths[COLOUR], PENALTIES[-1])
+        colours = regressed(looks, features, COLOUR, INVERSE_PENALTIES[-1])
         report(f"on {name}", {COLOUR: colours}, looks.truths)
 
 
@@ -315,25 +344,23 @@ def main() -> None:
     typed = parser.parse_args()
     catalogue, tagger = read_catalogue(typed.catalogue), Tagger(typed.model)
     looks = look(tagger, catalogue, "validation")
-    labels = labels_for(tagger.info, catalogue)
-    rows = np.flatnonzero(assign(catalogue) == "train").tolist()
+    trained = assign(catalogue, cast(Kind, tagger.info.split)) == "train"
     case = Case(
         tagger=tagger,
         catalogue=catalogue,
         looks=looks,
         said=calibrated(tagger, looks),
-        trained={
-            one.name: encode([labels[one.name][row] for row in rows], one)
-            for one in looks.attributes
-        },
+        trained=labelled(tagger, catalogue, np.flatnonzero(trained).tolist()),
     )
-    report("as it is", case.said, looks.truths)
+    report("by itself", case.said, looks.truths)
     for way in typed.ways:
         print(f"\n{way}")
         WAYS[way](case)
     speakers = [case.said]
     for other in typed.beside:
         beside = Tagger(other)
+        if beside.attributes != tagger.attributes or beside.info.split != tagger.info.split:
+            raise SystemExit(f"{other}: was trained on other values or another split")
         speakers.append(calibrated(beside, look(beside, catalogue, "validation")))
         report(f"\n{other}", speakers[-1], looks.truths)
     if typed.beside:

@@ -27,26 +27,32 @@ def test_poor_files_have_the_blocks_of_jpegs_and_the_colours_of_the_photo() -> N
         assert np.abs(plain.mean((0, 1)) - poor.mean((0, 1))).max() < 6
 
 
-def turned(photo: np.ndarray, mask: np.ndarray, seed: int) -> np.ndarray:
-    """How training shows a photo that lies on a side if it may: float (128, 96, 3)."""
+def laid(photo: np.ndarray, mask: np.ndarray, share: float, *, flip: bool = False) -> np.ndarray:
+    """How training shows sixteen of a photo, of which some are laid on a side: (16, 128, 96, 3)."""
     still = Augmentation(
-        flip=False, zoom=(1, 1), stretch=0, rotation=0, shift=0, brightness=0, contrast=0,
-        colour_cast=0, quarter_turn=1,
+        flip=flip, zoom=(1, 1), stretch=0, rotation=0, shift=0, brightness=0, contrast=0,
+        colour_cast=0, quarter_turn=share,
     )  # fmt: skip
-    torch.manual_seed(seed)
-    photos = torch.from_numpy(np.dstack([photo, mask])[None])
-    return Augmenter(still)(photos, (128, 96))[0].permute(1, 2, 0).numpy()
+    torch.manual_seed(0)
+    photos = torch.from_numpy(np.repeat(np.dstack([photo, mask])[None], 16, axis=0))
+    return Augmenter(still)(photos, (128, 96)).permute(0, 2, 3, 1).numpy()
+
+
+def corners(shown: np.ndarray) -> set[tuple[bool, ...]]:
+    """In which corners of what a photo shows there is red, of photos (N, 128, 96, 3)."""
+    inner = shown[:, [[36, 36], [91, 91]], [[8, 87], [8, 87]], 0] > 128
+    return {tuple(bool(one) for one in photo.ravel()) for photo in inner}
 
 
 def test_photos_from_elsewhere_may_lie_on_either_side_and_shop_photos_stand() -> None:
-    photo = np.zeros((128, 96, 3), np.uint8)
-    photo[:64] = [255, 0, 0]
-    everything = np.full((128, 96), 255, np.uint8)
-    sides = {
-        tuple(np.argwhere(turned(photo, everything, seed)[64, :, 0] > 128)[0]) for seed in range(8)
-    }
-    assert sides == {(0,), (48,)}
+    photo, everything = np.zeros((128, 96, 3), np.uint8), np.full((128, 96), 255, np.uint8)
+    photo[:40, :30] = [255, 0, 0]
+    left, right = (False, False, True, False), (False, True, False, False)
+    assert corners(laid(photo, everything, 1)) == {left, right}
+    assert len(corners(laid(photo, everything, 1, flip=True))) == 4
+    standing = np.abs(laid(photo, everything, 0.5) - photo).max((1, 2, 3)) < 1
+    assert 3 < standing.sum() < 13
     photo[:] = 255
     photo[:20, :48] = 0
     on_white = np.where(photo[..., 0] == 0, 255, 0).astype(np.uint8)
-    assert np.abs(turned(photo, on_white, 0) - photo).max() < 1
+    assert np.abs(laid(photo, on_white, 1) - photo).max() < 1

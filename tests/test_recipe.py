@@ -76,7 +76,6 @@ def test_a_mistake_in_a_base_is_said_of_its_file(tmp_path: Path) -> None:
         ("[schedule]\nepochs = 3", "schedule.epochs: unknown key"),
         ("[schedule]\nlearning_rate = 'fast'", "schedule.learning_rate: Input should be a valid"),
         ("[loss]\nkind = 'hinge'", "loss.kind: Input should be 'cross-entropy' or 'focal'"),
-        ("[loss]\nlogit_adjustment = 1", "logit_adjustment needs label_smoothing = 0"),
         ("[[combine]]\nname = 'x'", "combine.0.attributes: Field required"),
         ("[augmentation]\ncutmix = 0.6\nmixup = 0.5", "cutmix and mixup are shares of the batches"),
         ("input_size = [4, 4]", "input_size: each side must be 16 to 1024 pixels"),

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -12,9 +13,10 @@ from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import STILL
 from hangtag.judge import evaluate
+from hangtag.lesson import Lesson
 from hangtag.model import WEIGHTS, read_model
 from hangtag.network import HangtagNetwork
-from hangtag.recipe import Recipe, parse_recipe
+from hangtag.recipe import Loss, Recipe, parse_recipe
 from hangtag.tagger import Tagger
 from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train
 from hangtag.training_data import TrainingBatches, prepare, read_catalogues
@@ -106,6 +108,26 @@ def test_rare_types_are_shown_more_often(drawn_catalogue: Path, tiny_recipe: Rec
     plain = TrainingBatches(data, tiny_recipe)
     repeated = TrainingBatches(data, tiny_recipe.model_copy(update={"schedule": rarer}))
     assert len(repeated) > 1.5 * len(plain)
+
+
+def test_adjusted_logits_begin_with_how_frequent_values_are(
+    drawn_catalogue: Path, tiny_recipe: Recipe
+) -> None:
+    data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
+    (gender,) = (one for one in data.attributes if one.name == "gender")
+    targets = torch.from_numpy(data.targets["gender"][data.rows("train")])
+    targets = targets[targets.any(1)]
+    shares = (targets.sum(0) + 1) / (targets.sum() + len(gender.values))
+    losses = {}
+    for strength in (0.0, 1.0):
+        loss = Loss(logit_adjustment=strength, label_smoothing=0.3)
+        lesson = Lesson(
+            tiny_recipe.model_copy(update={"loss": loss}), data, weights=None, scratch=True
+        )
+        said = {"gender": torch.zeros(targets.shape)}
+        losses[strength] = float(lesson._loss(said, {"gender": targets}))
+    assert losses[0.0] == pytest.approx(math.log(len(gender.values)))
+    assert losses[1.0] == pytest.approx(float(-(shares.log() * targets).sum(1).mean()), rel=1e-4)
 
 
 def test_a_run_goes_on_from_its_checkpoint(

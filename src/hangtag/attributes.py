@@ -119,11 +119,13 @@ class Taxonomy:
         """Which value of a level each article type belongs to.
 
         Returns:
-            float32 (types, values), 1 where a type belongs; probabilities of types times this are
-            those of the level. A type whose value isn't among ``values`` belongs to none.
+            float32 (types, values), each row summing to 1: probabilities of types times this are
+            those of the level. A type that nothing is known of may belong to any value.
         """
         parents = [self.parent(article_type, level) for article_type in article_types]
-        return np.array([[parent == value for value in values] for parent in parents], np.float32)
+        belongs = np.array([[one == value for value in values] for one in parents], np.float32)
+        belongs[~belongs.any(axis=1)] = 1
+        return belongs / belongs.sum(axis=1, keepdims=True)
 
     @classmethod
     def learn(cls, rows: Iterable[Mapping[str, str | None]]) -> "Taxonomy":

@@ -51,10 +51,9 @@ class Augmenter:
         Returns:
             float (N, 3, h, w), 0 to 255.
         """
-        pixels, on_white = photos.permute(0, 3, 1, 2).float() / 255, _on_white(photos)
-        lying = ~on_white | (photos[..., 3] > 0).flatten(1).all(1)
+        pixels = photos.permute(0, 3, 1, 2).float() / 255
         pixels = functional.grid_sample(
-            pixels, self._grid(pixels, size, lying), padding_mode="border", align_corners=False
+            pixels, self._grid(photos, size), padding_mode="border", align_corners=False
         )
         colours, mask = pixels[:, :3], pixels[:, 3:]
         # Half a pixel less than the mask, or the old background would show as a white rim.
@@ -64,7 +63,7 @@ class Augmenter:
             colours, product = self._undress(colours, mask, product, worn & somebody)
         colours = self._light(colours)
         if self.recipe.background or self.recipe.studio:
-            colours = self._replace_background(colours, product, on_white)
+            colours = self._replace_background(colours, product, _on_white(photos))
         if self.recipe.soften:
             colours = self._soften(colours)
         if self.recipe.noise:
@@ -72,26 +71,26 @@ class Augmenter:
             colours = colours + strength * torch.randn_like(colours)
         return colours.clamp(0, 1) * 255
 
-    def _grid(self, pixels: Tensor, size: tuple[int, int], lying: Tensor) -> Tensor:
-        recipe, count, device = self.recipe, len(pixels), pixels.device
+    def _grid(self, photos: Tensor, size: tuple[int, int]) -> Tensor:
+        recipe, count, device = self.recipe, len(photos), photos.device
+        height, width = photos.shape[1:3]
         low, high = (math.log(zoom) for zoom in recipe.zoom)
         zoom = torch.exp(_uniform(count, low, high, device))
         stretch = torch.exp(_uniform(count, -recipe.stretch, recipe.stretch, device))
         angle = _uniform(count, -recipe.rotation, recipe.rotation, device) * math.pi / 180
         if recipe.quarter_turn:
-            turned = lying & (torch.rand(count, device=device) < recipe.quarter_turn)
+            turned = _elsewhere(photos) & (torch.rand(count, device=device) < recipe.quarter_turn)
             angle = angle + turned * _signs(count, True, device) * math.pi / 2
             # Or what lies along the long side would be cut off.
-            short, long = sorted(pixels.shape[2:])
-            zoom = torch.where(turned, zoom * short / long, zoom)
+            zoom = torch.where(turned, zoom * min(height, width) / max(height, width), zoom)
         mirror = _signs(count, recipe.flip, device)
         upside_down = _signs(count, recipe.vertical_flip, device)
-        ratio = pixels.shape[2] / pixels.shape[3]
+        ratio = height / width
         # affine_grid maps output to input positions, hence the divisions by the zoom.
         theta = torch.zeros(count, 2, 3, device=device)
         theta[:, 0, 0] = mirror * torch.cos(angle) / (zoom * stretch)
-        theta[:, 0, 1] = -torch.sin(angle) * ratio / zoom
-        theta[:, 1, 0] = torch.sin(angle) / ratio / zoom
+        theta[:, 0, 1] = upside_down * -torch.sin(angle) * ratio / zoom
+        theta[:, 1, 0] = mirror * torch.sin(angle) / ratio / zoom
         theta[:, 1, 1] = upside_down * torch.cos(angle) * stretch / zoom
         theta[:, :, 2] = 2 * _uniform((count, 2), -recipe.shift, recipe.shift, device)
         return functional.affine_grid(theta, [count, 4, *size], align_corners=False)
@@ -195,6 +194,12 @@ def _on_white(photos: Tensor) -> Tensor:
     around = photos[..., 3] == 0
     levels = (photos[..., :3].float().mean(-1) * around).flatten(1).sum(1)
     return levels >= _WHITE_GROUND * 255 * around.flatten(1).sum(1)
+
+
+def _elsewhere(photos: Tensor) -> Tensor:
+    """Which photos (N, H, W, 4) weren't taken on white: bool (N,). Where all is product, no ground
+    was found at all."""
+    return ~_on_white(photos) | (photos[..., 3] > 0).flatten(1).all(1)
 
 
 def _studio(colours: Tensor) -> Tensor:

@@ -114,7 +114,10 @@ class Decoder:
             result[TYPE] = types
             chosen = types.argmax(axis=1)
             for level, membership in self._parents.items():
-                result[level] = _agreeing(types @ membership, membership.argmax(axis=1)[chosen])
+                probabilities = types @ membership
+                # The most probable of those that the type may belong to.
+                parent = (membership[chosen] * probabilities).argmax(axis=1)
+                result[level] = _agreeing(probabilities, parent)
         return {name: result[name] for name in self._names}
 
     def experts(self, logits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

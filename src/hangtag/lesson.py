@@ -112,7 +112,7 @@ class Lesson(LightningModule):
                 self._add(f"right/{group}{name}", (right & counted).sum())
                 self._add(f"count/{group}{name}", counted.sum())
             mask = labelled & ~extra
-            loss = partial_cross_entropy(scores[mask], allowed[mask])
+            loss = partial_cross_entropy(self._adjusted(name, scores[mask]), allowed[mask])
             self._add(f"loss/{name}", loss * mask.sum())
 
     def on_validation_epoch_end(self) -> None:
@@ -190,17 +190,19 @@ class Lesson(LightningModule):
                 worn |= allowed[:, head.index[value]] & (allowed.sum(1) == 1)
         return worn
 
+    def _adjusted(self, name: str, scores: Tensor) -> Tensor:
+        """Logits (N, C) of an attribute as the loss takes them."""
+        return scores + getattr(self, f"prior_{name}", 0.0)
+
     def _loss(self, logits: dict[str, Tensor], batch: dict[str, Tensor]) -> Tensor:
         """Sum of the attributes' losses by the labels of a batch."""
         recipe = self.recipe.loss
         losses = []
         for name, scores in logits.items():
-            if recipe.logit_adjustment:
-                scores = scores + getattr(self, f"prior_{name}")  # noqa: PLW2901
             loss = partial_cross_entropy(
-                scores,
+                self._adjusted(name, scores),
                 batch[name],
-                label_smoothing=recipe.label_smoothing,
+                label_smoothing=0.0 if recipe.logit_adjustment else recipe.label_smoothing,
                 class_weights=getattr(self, f"weight_{name}", None),
                 focal_gamma=recipe.focal_gamma if recipe.kind == "focal" else 0.0,
                 soft=batch.get(SOFT + name),

@@ -76,7 +76,7 @@ def balanced_class_weights(allowed: Tensor) -> Tensor:
 
 
 def log_prior(allowed: Tensor) -> Tensor:
-    """The log of each value's share of the labels, every value counted once more than it occurs.
+    """The log of each value's share of labels, every value counted once more than it occurs.
 
     Added to the logits in training, it leaves them free of how frequent values are (Menon et al.,
     "Long-tail Learning via Logit Adjustment", 2021).
@@ -85,7 +85,7 @@ def log_prior(allowed: Tensor) -> Tensor:
         allowed: bool (N, C); a row that allows several values counts for each.
 
     Returns:
-        float (C,), each below 0.
+        float (C,), each at most 0.
     """
     counts = allowed.sum(0).float() + 1
     return (counts / counts.sum()).log()

@@ -114,14 +114,14 @@ def recalibrate(
         )
         tags, _ = _labelled(judged(calibration), first.taxonomy)
         fitted = {attribute: len(right) for attribute, (_, right) in tags.items()}
-        done = Recalibrated(folder, fitted, kept)
+        result = Recalibrated(folder, fitted, kept)
         thresholds = {attribute: fit_thresholds(*one) for attribute, one in tags.items()}
         facts = {
             **first.info.training,
             "name": name or folder.name,
             "earlier commands": first.info.commands,
             "command": command,
-            "calibrated on": {"catalogue": catalogue.source.name, "photos": done.photos},
+            "calibrated on": {"catalogue": catalogue.source.name, "photos": result.photos},
         }
         info = first.info.model_copy(
             update={
@@ -136,7 +136,7 @@ def recalibrate(
         )
         write_info(draft, info, write_card(info))
         draft.rename(folder)
-    return done
+    return result
 
 
 def _curves(
@@ -188,9 +188,10 @@ def _of_level(
     types: Judged, truths: np.ndarray, rows: np.ndarray, taxonomy: Taxonomy, level: str
 ) -> _Tags:
     own = types.attribute.values[: truths.shape[1]]
-    values = sorted({taxonomy.parent(value, level) or "" for value in own})
+    parents = [taxonomy.parent(value, level) for value in own]
+    values = sorted({parent for parent in parents if parent is not None})
     membership = taxonomy.membership(own, values, level)
     probabilities = types.probabilities[rows, : truths.shape[1]] @ membership
-    said = membership.argmax(axis=1)[types.predicted[rows]]
+    said = (membership[types.predicted[rows]] * probabilities).argmax(axis=1)
     right = (truths[rows] @ membership > 0)[np.arange(rows.sum()), said]
     return probabilities.max(axis=1), right

@@ -70,21 +70,17 @@ class Loss(_Section):
     kind: Literal["cross-entropy", "focal"] = "cross-entropy"
     focal_gamma: float = Field(2.0, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
+    """Share of each label that all values get; none where logits are adjusted, or rare values would
+    have to work their way up to that share, and then be said of everything."""
     class_weights: Literal["none", "balanced"] = "none"
     logit_adjustment: float = Field(0.0, ge=0)
-    """Strength of the log-prior added to the logits in training (Menon et al., 2021)."""
+    """Strength of the log-prior added to the logits in training (Menon et al., 2021): 1 is the
+    balanced softmax. The prior is of the catalogue's training products, each counted once, so
+    ``repeat_rare`` would favour rare types a second time."""
     teacher_weight: float = Field(0.5, ge=0, le=1)
     """Share of the teachers' word in the loss, where there are teachers (`--teacher`)."""
     attribute_weights: dict[str, float] = {}
     """Weight of an attribute's loss where it isn't 1."""
-
-    @model_validator(mode="after")
-    def _adjusted_without_smoothing(self) -> "Loss":
-        # A smoothed label gives rare values a share that adjusted logits have to work up to, until
-        # they are said of everything.
-        if self.logit_adjustment and self.label_smoothing:
-            raise ValueError("logit_adjustment needs label_smoothing = 0")
-        return self
 
 
 class Stage(_Section):
