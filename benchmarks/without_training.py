@@ -278,7 +278,9 @@ def try_prior(case: Case) -> None:
     for tau in (0, *TAUS):
         adjusted = with_prior(case.said[TYPE], counts, tau)
         of_rare = 100 * scores(adjusted[rare], truths[rare])["accuracy"]
-        report(f"τ = {tau}, of {rare.sum()} rare {of_rare:.1f}", {TYPE: adjusted}, {TYPE: truths})
+        report(
+            f"τ = {tau}, of {rare.sum()} rare {of_rare:.1f}", {TYPE: adjusted}, case.looks.truths
+        )
 
 
 def try_joint(case: Case) -> None:
