@@ -58,4 +58,12 @@ train wide --recipe wide --start both --teacher both --teacher average --teacher
     --name hangtag-default-6
 train anywhere --recipe anywhere --start wide --teacher taught --teacher both --teacher wide \
     --teacher plain $looks --name hangtag-default-7
-average mean anywhere wide "$shop" $looks --name hangtag-default-10
+average mean anywhere wide "$shop" $looks --name hangtag-default-8
+train plain-lite2 --recipe two_cores/plain-lite2.toml
+train lite2 --recipe two_cores/lite2.toml --start plain-lite2 --teacher taught --teacher both \
+    --teacher mean --teacher plain-lite2 $looks
+train lite2-longer --recipe two_cores/lite2-longer.toml --start lite2 --teacher taught --teacher both \
+    --teacher mean --teacher plain-lite2 $looks
+train larger-teachers --recipe two_cores/larger-teachers.toml --start mean --teacher mean \
+    --teacher both --teacher lite2-longer --teacher plain-lite2 $looks
+average last larger-teachers mean "$shop" $looks --name hangtag-default-11

@@ -6,8 +6,8 @@ benchmarks.phone_labels default --data FOLDER` judges by labels given by eye: ge
 all 4,251 photos (`phone_looks.csv`), and the article types of 1,006 (`phone_types.csv`).
 ``Heels|Flats`` stands where the photo leaves it open, nothing where it can't be told.
 
-Each photo is judged as it is and with its product cut out and set on white, much as another shop
-might show clothes laid flat.
+Each photo is judged as it is, laid on its left side, and with its product cut out and set on white,
+much as another shop might show clothes laid flat.
 """
 
 from pathlib import Path
@@ -61,8 +61,10 @@ def main() -> None:
         said = dict(enumerate(_said(tagger, photos)))
         apart = dict(zip(on_white, _said(tagger, [*on_white.values()]), strict=True))
         kept = {at: said[at] for at in apart}
+        lying = dict(enumerate(_said(tagger, [np.rot90(photo) for photo in photos])))
         for name, words in (
             ("all", said),
+            ("all, on their left side", lying),
             ("those that can be cut out", kept),
             ("the same, on white", apart),
             *(

@@ -12,6 +12,7 @@ import pytest
 from hangtag import teachers
 from hangtag.catalogue import read_catalogue
 from hangtag.judge import evaluate
+from hangtag.model import read_model
 from hangtag.prediction import Predictions, predict
 from hangtag.recipe import Recipe
 from hangtag.tagger import Tagger
@@ -101,12 +102,31 @@ def test_what_they_know_outweighs_wrong_labels(
             "loss": tiny_recipe.loss.model_copy(update={"teacher_weight": 0.5}),
         }
     )
-    alone = train(wrongly_labelled, taught, tmp_path / "alone")
-    pupil = train(wrongly_labelled, taught, tmp_path / "pupil", teachers=[tiny_model])
+    alone = train(wrongly_labelled, taught, tmp_path / "alone", command="hangtag train alone")
+    teachers = [tiny_model, _typed(tiny_model, tmp_path / "typed", "hangtag train typed")]
+    pupil = train(
+        wrongly_labelled,
+        taught,
+        tmp_path / "pupil",
+        teachers=teachers,
+        command="hangtag train pupil",
+    )
     right = [
         evaluate(model, drawn_catalogue).judged["articleType"].right.mean()
         for model in (alone, pupil)
     ]
     assert right[1] > right[0]
     training = json.loads((pupil / "model.json").read_text("utf-8"))["training"]
-    assert training["teachers"] == ["tiny"]
+    assert training["teachers"] == ["tiny", "tiny"]
+    # Without its teachers' it couldn't be made again.
+    assert read_model(pupil).info.commands == ["hangtag train typed", typed]
+    assert read_model(alone).info.commands == ["hangtag train alone"]
+
+
+def _typed(model: Path, folder: Path, command: str) -> Path:
+    """A copy of a model that says how it was trained."""
+    shutil.copytree(model, folder)
+    info = json.loads((folder / "model.json").read_text("utf-8"))
+    info["training"]["command"] = command
+    (folder / "model.json").write_text(json.dumps(info), "utf-8")
+    return folder

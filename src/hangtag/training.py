@@ -151,9 +151,11 @@ def train(
         }
         if started_from is not None:
             facts["start"] = started_from.info.name
-            facts["earlier commands"] = started_from.info.commands
         if taught_by:
             facts["teachers"] = [teacher.info.name for teacher in taught_by]
+        if came_from := [*([started_from] if started_from else []), *taught_by]:
+            typed = [command for model in came_from for command in model.info.commands]
+            facts["earlier commands"] = list(dict.fromkeys(typed))
         finish(
             lesson.network,
             recipe,
