@@ -119,7 +119,7 @@ def test_what_they_know_outweighs_wrong_labels(
     training = json.loads((pupil / "model.json").read_text("utf-8"))["training"]
     assert training["teachers"] == ["tiny", "tiny"]
     # Without its teachers' it couldn't be made again.
-    assert read_model(pupil).info.commands == ["hangtag train typed", typed]
+    assert read_model(pupil).info.commands == ["hangtag train typed", "hangtag train pupil"]
     assert read_model(alone).info.commands == ["hangtag train alone"]
 
 
