@@ -99,8 +99,7 @@ class Looks:
 def look(tagger: Tagger, catalogue: Catalogue, part: str) -> Looks:
     """Run a model over the products of a part of its own split, and read their labels."""
     reader = PhotoReader(catalogue)
-    in_part = assign(catalogue, cast(Kind, tagger.info.split)) == part
-    rows = [row for row in np.flatnonzero(in_part).tolist() if reader.has(row)]
+    rows = [row for row in rows_of(tagger, catalogue, part) if reader.has(row)]
     found = []
     for start in range(0, len(rows), _BATCH):
         photos = [tagger.prepare(reader.read(row)) for row in rows[start : start + _BATCH]]
@@ -116,6 +115,11 @@ def look(tagger: Tagger, catalogue: Catalogue, part: str) -> Looks:
         rows=np.array(rows),
         groups=product_groups(catalogue)[rows],
     )
+
+
+def rows_of(tagger: Tagger, catalogue: Catalogue, part: str) -> list[int]:
+    """The rows of a part, split as for the model's training."""
+    return np.flatnonzero(assign(catalogue, cast(Kind, tagger.info.split)) == part).tolist()
 
 
 def labelled(tagger: Tagger, catalogue: Catalogue, rows: Sequence[int]) -> Arrays:
@@ -346,13 +350,12 @@ def main() -> None:
     typed = parser.parse_args()
     catalogue, tagger = read_catalogue(typed.catalogue), Tagger(typed.model)
     looks = look(tagger, catalogue, "validation")
-    trained = assign(catalogue, cast(Kind, tagger.info.split)) == "train"
     case = Case(
         tagger=tagger,
         catalogue=catalogue,
         looks=looks,
         said=calibrated(tagger, looks),
-        trained=labelled(tagger, catalogue, np.flatnonzero(trained).tolist()),
+        trained=labelled(tagger, catalogue, rows_of(tagger, catalogue, "train")),
     )
     report("by itself", case.said, looks.truths)
     for way in typed.ways:

@@ -61,6 +61,17 @@ def test_many_similar_types_dont_outvote_the_best_one() -> None:
     assert probabilities["subCategory"].sum() == pytest.approx(1)
 
 
+def test_a_type_of_which_no_category_is_known_leaves_its_category_open() -> None:
+    types = Attribute("articleType", ("Shirts", "Jeans", "Mystery"))
+    parents = {"Shirts": {"subCategory": "Topwear"}, "Jeans": {"subCategory": "Bottomwear"}}
+    subs = Attribute("subCategory", ("Topwear", "Bottomwear"))
+    decoder = Decoder([subs, types], Taxonomy({"articleType": parents}), Calibration())
+    said = {"articleType": np.log([[0.02, 0.08, 0.9]]), "subCategory": np.log([[0.1, 0.9]])}
+    found = decoder(said)
+    assert found["articleType"].argmax() == 2
+    assert found["subCategory"][0] == pytest.approx([0.47, 0.53], abs=0.01)
+
+
 def test_an_unsure_type_head_is_helped_by_the_category_heads() -> None:
     logits = {
         "gender": np.zeros((1, 2)),
