@@ -1,6 +1,7 @@
 """What tests share: a drawn catalogue, a model trained on it in seconds, and the real data."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -62,6 +63,22 @@ def tiny_model(
     from hangtag.training import train
 
     return train(drawn_catalogue, tiny_recipe, tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def turning_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, after it has learnt which way up photos lie, which takes more photos."""
+    from drawn_photos import DrawnPhotos
+    from hangtag.model import write_info
+    from hangtag.orientation import fit_orientation
+    from hangtag.tagger import Tagger
+
+    folder = tmp_path_factory.mktemp("turning") / "turning"
+    shutil.copytree(tiny_model, folder)
+    tagger = Tagger(folder)
+    fitted = fit_orientation(tagger, DrawnPhotos(tagger, validation=150))  # type: ignore[arg-type]
+    write_info(folder, tagger.info.model_copy(update={"orientation": fitted}), "")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,8 @@ class ReadingTagger:
         levels = inputs.astype(np.float32)
         levels /= levels.sum(axis=3, keepdims=True)
         values = {"baseColour": levels[:, 0, 0], "articleType": levels[:, 1, 0, :2]}
-        return Probabilities(values, None, np.zeros((len(inputs), 1), np.float32))
+        embedding = np.zeros((len(inputs), 1), np.float32)
+        return Probabilities(values, None, embedding, np.zeros(len(inputs), int))
 
     def activation_map(self, photo, attribute, value=None):
         return np.array([[0], [1]], np.float32)

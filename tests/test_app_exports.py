@@ -61,6 +61,7 @@ def test_json_has_the_form_of_photo_tags(review: Review):
         "model": None,
         "error": "broken.jpg: no photo; leave it out",
         "known_product": None,
+        "turned": 0,
     }
 
 

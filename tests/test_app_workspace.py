@@ -12,7 +12,7 @@ from drawing import draw_broken_photos, draw_garment
 from hangtag import Tagger
 from hangtag.app import workspace as workspaces
 from hangtag.app.pictures import heat_map
-from hangtag.app.review import Review
+from hangtag.app.review import Review, ReviewedPhoto
 from hangtag.app.uploads import Upload
 from hangtag.app.workspace import Workspace, Workspaces
 from hangtag.errors import HangtagError
@@ -60,6 +60,31 @@ def test_broken_photos_have_their_error_and_cost_nothing_else(
     assert set(errors) == {"truncated.jpg", "text.jpg", "empty.jpg"}
     assert all(error.startswith(f"{name}: ") for name, error in errors.items())
     assert str(tmp_path) not in str(errors)
+
+
+def test_a_photo_that_stands_on_its_head_is_shown_upright(
+    workspace: Workspace, turning_model: Path
+):
+    tagger = Tagger(turning_model)
+    upright = draw_garment("Heels", "Blue", (320, 240))
+    for picture in (upright, upright.rotate(180)):
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        workspace.receive([Upload("heel.png", file.getvalue())])
+    workspace.tag_some(tagger)
+    before, after = workspace.review.photos.values()
+    assert (before.turned, after.turned) == (0, 180)
+
+    def shown(photo: ReviewedPhoto) -> list[np.ndarray]:
+        assert photo.thumbnail is not None
+        heat = workspace.explained(photo, tagger, "articleType", None)
+        small, explained = (Image.open(io.BytesIO(one)) for one in (photo.thumbnail, heat))
+        return [
+            np.asarray(one, float) for one in (small, workspace.large_picture(photo), explained)
+        ]
+
+    for one, other in zip(shown(before), shown(after), strict=True):
+        assert np.abs(one - other).mean() < 2
 
 
 def test_the_queue_is_worked_off_in_steps(workspace: Workspace, tagger: Tagger):

@@ -31,6 +31,7 @@ DEFAULTS = {
     "details": False,
     "alternatives": 3,
     "flip": False,
+    "turn": True,
 }
 """What the command's options are when none is given."""
 
@@ -104,6 +105,16 @@ def test_tables_on_the_terminal(photos: Path, tiny_model: Path):
     assert many.exit_code == 1
     assert "article type" in many.stdout
     assert "the file is empty" in many.stdout.replace("\n", " ")
+
+
+def test_photos_are_turned_upright_unless_they_are_to_be_left(turning_model: Path, tmp_path: Path):
+    draw_garment("Heels", "Blue", (320, 240)).rotate(180).save(tmp_path / "heel.png")
+    command = (tmp_path / "heel.png", "--model", turning_model)
+    assert "turned by 180° clockwise" in hangtag(*command).stdout
+    assert json.loads(hangtag(*command, "--json").stdout)["turned"] == 180
+    left = hangtag(*command, "--no-turn")
+    assert left.exit_code == 0
+    assert "clockwise" not in left.stdout
 
 
 def test_a_narrow_terminal_leaves_out_what_the_article_type_implies(

@@ -48,7 +48,7 @@ def test_tables(tmp_path: Path):
             "photo",
             *("articleType", "articleType_confidence", "articleType_decision"),
             *("baseColour", "baseColour_confidence", "baseColour_decision"),
-            *("known_product", "model", "error"),
+            *("known_product", "turned", "model", "error"),
         ]
         assert table["photo"].to_list() == [tags.photo for tags in results(4)]
         assert table["articleType"].to_list() == ["Tshirts", None, "Tshirts", "Tshirts"]

@@ -48,7 +48,7 @@ def test_a_broken_photo_has_its_error_in_its_place(tagger: Tagger, shirt: Image.
 
 def test_the_result_is_the_documented_json(tagger: Tagger, shirt: Image.Image) -> None:
     result = json.loads(json.dumps(tagger.tag(shirt).to_dict()))
-    assert set(result) == {"photo", "tags", "model", "error", "known_product"}
+    assert set(result) == {"photo", "tags", "model", "error", "known_product", "turned"}
     tag = result["tags"]["articleType"]
     assert set(tag) == {"value", "confidence", "decision", "alternatives"}
     assert 0 <= tag["confidence"] <= 1

@@ -63,6 +63,9 @@ def tag(
     ] = 0.95,
     alternatives: Annotated[int, typer.Option(min=0, help="Runner-up values to list.")] = 3,
     flip: judging.Flip = False,
+    turn: Annotated[
+        bool, typer.Option(help="Turn photos upright that lie on a side or upside down.")
+    ] = True,
     photo_column: Annotated[
         str | None, typer.Option(help="Column of the tables that holds the photos.")
     ] = None,
@@ -84,6 +87,7 @@ def tag(
         "details": details,
         "alternatives": alternatives,
         "flip": flip,
+        "turn": turn,
     }
     try:
         outcome = run(

@@ -16,7 +16,7 @@ from hangtag.graph import add_domain_score
 from hangtag.model import Domain
 from hangtag.no_product import NoProduct, Picture
 from hangtag.tagger import Tagger
-from hangtag.training_data import NO_PHOTO, TrainingData
+from hangtag.training_data import TrainingData
 
 _PICTURES = 6000
 """How many photos, and how many pictures of no product, the classifier learns from at most."""
@@ -48,18 +48,11 @@ def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
     weights, centres = _fit(tagger, data)
     add_domain_score(tagger.model.onnx_path, weights, centres)
     thresholds = []
-    for positions in _kinds(data, "validation"):
-        embeddings = _embed(tagger, data.pool.rgb(positions))
+    for positions in data.kinds("validation"):
+        embeddings = tagger.run_all(data.pool.batches(positions)).embedding
         scores = embeddings @ weights + _nearness(embeddings, centres)
         thresholds.append(np.quantile(scores, _FALSE_ALARMS))
     return Domain(threshold=float(min(thresholds)))
-
-
-def _kinds(data: TrainingData, part: str) -> list[np.ndarray]:
-    """Positions of own, alternate and extra photos, of those that there are."""
-    own, extra = (data.own[data.rows(part, extra=extra)] for extra in (False, True))
-    alternate = data.alternate[data.rows(part)]
-    return [kind for kind in (own, alternate[alternate != NO_PHOTO], extra) if len(kind)]
 
 
 def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +64,7 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     linear = require("train", "sklearn.linear_model")
     cluster = require("train", "sklearn.cluster")
     rng = np.random.default_rng(_SEED)
-    kinds = _kinds(data, "train")
+    kinds = data.kinds("train")
     # As many of each kind, so that a few phone photos among many shop photos count, too.
     chosen = [rng.permutation(kind)[: _PICTURES // len(kinds)] for kind in kinds]
     scenes = data.own[data.rows("train", extra=True)]
@@ -84,8 +77,11 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
         return photo
 
     makes = NoProduct(one_of(kinds), one_of([scenes]) if len(scenes) else None, _SEED)
-    photos = _embed(tagger, data.pool.rgb(np.concatenate(chosen)))
-    nothing = _embed(tagger, makes.make(len(photos)))
+    photos = tagger.run_all(data.pool.batches(np.concatenate(chosen))).embedding
+    pictures = makes.make(len(photos))
+    nothing = tagger.run_all(
+        np.array_split(pictures, range(_BATCH, len(pictures), _BATCH))
+    ).embedding
     middle, spread = photos.mean(axis=0), photos.std(axis=0) + 1e-6
     seen = (np.concatenate([photos, nothing]) - middle) / spread
     is_photo = np.arange(len(seen)) < len(photos)
@@ -98,12 +94,6 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     centres = _to_length_one(clusters.cluster_centers_)
     centres /= max(float(_nearness(photos, centres).std()), 1e-6)
     return weights.astype(np.float32), centres.astype(np.float32)
-
-
-def _embed(tagger: Tagger, photos: Picture) -> np.ndarray:
-    """Embeddings float32 (N, D)."""
-    parts = [photos[at : at + _BATCH] for at in range(0, len(photos), _BATCH)]
-    return np.concatenate([tagger.run(part).embedding for part in parts])
 
 
 def _nearness(embeddings: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """From a trained network to a model folder: export, calibrate, set thresholds, judge, describe."""
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from hangtag.graph import write_network
 from hangtag.judge import evaluate
 from hangtag.model import ModelInfo, Vocabulary, write_info
 from hangtag.network import HangtagNetwork
+from hangtag.orientation import fit_orientation
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import count_parts
@@ -40,8 +41,6 @@ ALL_RIGHT = "all right"
 _ELSEWHERE = 0.03
 """How far the precision on photos from elsewhere may lie below what is asked. Without it a few
 hundred phone photos would decide how many tags of a shop's own photos are accepted."""
-
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,11 @@ def finish(
     )
     write_info(folder, info, "")
     tagger = Tagger(folder, details=True)
-    fitted = {"calibration": calibrate(tagger, data), "domain": fit_domain(tagger, data)}
+    fitted = {
+        "calibration": calibrate(tagger, data),
+        "domain": fit_domain(tagger, data),
+        "orientation": fit_orientation(tagger, data),
+    }
     info = info.model_copy(update=fitted)
     write_info(folder, info, "")
     finished = Tagger(folder, details=True)
@@ -158,7 +161,7 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
     positions = np.concatenate([data.own[rows], data.alternate[alternate]])
     group = np.where(data.extra[rows], 2, 0)
     group = np.concatenate([group, np.ones(len(alternate), int)])
-    logits = _logits(tagger, data, positions)
+    logits = tagger.run_all(data.pool.batches(positions)).logits
     names = [attribute.name for attribute in data.attributes]
     allowed = {name: data.targets[name][everything] for name in names}
     # The scales are for shop photos; what phone photos need on top, the thresholds take care of.
@@ -187,13 +190,3 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
             ]
         )
     return fitted.model_copy(update={"thresholds": thresholds})
-
-
-def _logits(tagger: Tagger, data: TrainingData, positions: np.ndarray) -> dict[str, np.ndarray]:
-    parts = [tagger.run(chunk).logits for chunk in _chunks(data, positions)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _chunks(data: TrainingData, positions: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(positions), _BATCH):
-        yield data.pool.rgb(positions[start : start + _BATCH])

@@ -13,7 +13,16 @@ from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from safetensors.numpy import save
 from torch import Tensor, nn
 
-from hangtag.model import EMBEDDING, FEATURES, IN_DOMAIN, INPUT, LOGITS, ONNX, WEIGHTS
+from hangtag.model import (
+    EMBEDDING,
+    FEATURES,
+    IN_DOMAIN,
+    INPUT,
+    LOGITS,
+    ONNX,
+    ORIENTATION,
+    WEIGHTS,
+)
 from hangtag.network import HangtagNetwork
 
 _OPSET = 18
@@ -175,4 +184,26 @@ def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> No
     )
     node("Sum", learnt, nearest, output=IN_DOMAIN)
     graph.output.append(helper.make_tensor_value_info(IN_DOMAIN, TensorProto.FLOAT, ["photos"]))
+    onnx.save(model, str(file))
+
+
+def add_orientation(file: Path, weights: np.ndarray, bias: np.ndarray) -> None:
+    """Add the output ``orientation`` (N, 3) to a graph: see `hangtag.turning`.
+
+    Args:
+        file: Graph without that output; written anew.
+        weights: float32 (D, 3), of the embedding.
+        bias: float32 (3,).
+    """
+    model = onnx.load(file, load_external_data=False)
+    graph = model.graph
+    names = [f"{ORIENTATION}/weights", f"{ORIENTATION}/bias"]
+    for name, array in zip(names, (weights, bias), strict=True):
+        graph.initializer.append(numpy_helper.from_array(array, name))
+    logits = f"{ORIENTATION}/logits"
+    graph.node.append(helper.make_node("Gemm", [EMBEDDING, *names], [logits]))
+    graph.node.append(helper.make_node("LogSoftmax", [logits], [ORIENTATION], axis=1))
+    graph.output.append(
+        helper.make_tensor_value_info(ORIENTATION, TensorProto.FLOAT, ["photos", len(bias)])
+    )
     onnx.save(model, str(file))

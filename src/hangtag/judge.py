@@ -91,6 +91,7 @@ def evaluate(
         rows=np.array(said.rows),
         sizes=np.array(said.sizes),
         known_product=np.array(said.known_product),
+        turned=np.array(said.turned),
         photos=reader,
         unreadable=said.unreadable,
         judged=judged,

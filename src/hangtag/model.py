@@ -27,6 +27,7 @@ LOGITS = "logits/"
 EMBEDDING = "embedding"
 FEATURES = "features"
 IN_DOMAIN = "in_domain"
+ORIENTATION = "orientation"
 """Names of the graph's input and outputs; an attribute's logits are ``logits/`` and its name."""
 
 
@@ -51,6 +52,18 @@ class Domain(BaseModel):
     threshold: float
 
 
+class Orientation(BaseModel):
+    """When a photo is turned upright before it's tagged: see `hangtag.turning`.
+
+    Both are of the graph's output ``orientation``. A photo is looked at from all sides where the
+    log of the probability that it's upright lies below ``doubted``, and turned where the log-odds
+    of all that is seen then lie above ``threshold``, in nats.
+    """
+
+    doubted: float
+    threshold: float
+
+
 class ModelInfo(BaseModel):
     """What ``model.json`` holds.
 
@@ -64,6 +77,7 @@ class ModelInfo(BaseModel):
         taxonomy: See `hangtag.attributes.Taxonomy`.
         calibration: See `hangtag.calibration.Calibration`.
         domain: How out-of-domain photos are told; None if they aren't.
+        orientation: When photos are turned upright; None if they aren't.
         translations: What the words of other catalogues mean; for judging on them.
         split: How training, validation and test products were told apart.
         recipe: The recipe it was trained by, in full.
@@ -82,6 +96,7 @@ class ModelInfo(BaseModel):
     taxonomy: dict[str, dict[str, dict[str, str]]] = {}
     calibration: Calibration = Calibration()
     domain: Domain | None = None
+    orientation: Orientation | None = None
     translations: list[Translation] = []
     split: str = "random"
     recipe: dict[str, Any] = {}

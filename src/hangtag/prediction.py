@@ -27,6 +27,7 @@ class Predictions:
         rows: Rows of the catalogue whose photos could be read.
         sizes: Width and height of their photos, in pixels.
         known_product: As `hangtag.tags.PhotoTags.known_product`; True where the model can't tell.
+        turned: As `hangtag.tags.PhotoTags.turned`.
         values: float32 (rows, values) by attribute: calibrated probabilities.
         unreadable: Names of the other photos, and what is wrong with each.
     """
@@ -34,6 +35,7 @@ class Predictions:
     rows: list[int] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     known_product: list[bool] = field(default_factory=list)
+    turned: list[int] = field(default_factory=list)
     values: dict[str, np.ndarray] = field(default_factory=dict)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
@@ -76,6 +78,7 @@ def predict(
             found = tagger.probabilities(np.stack(inputs))
             for name, collected in batches.items():
                 collected.append(found.values[name])
+            said.turned += found.turned.tolist()
             said.known_product += _known_products(tagger, found.in_domain, len(inputs))
         done += len(batch)
         if progress:

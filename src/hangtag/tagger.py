@@ -1,6 +1,6 @@
 """Tag photos: a model folder and ONNX Runtime; photos in, tags out. Needs no PyTorch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -20,6 +20,7 @@ from hangtag.model import (
     IN_DOMAIN,
     INPUT,
     LOGITS,
+    ORIENTATION,
     Model,
     ModelError,
     ModelInfo,
@@ -27,6 +28,7 @@ from hangtag.model import (
 )
 from hangtag.photo import PhotoError, Source, read_photo, to_input
 from hangtag.tags import Alternative, PhotoTags, Tag
+from hangtag.turning import upright
 
 _BATCH = 32
 
@@ -40,11 +42,22 @@ class Output:
         embedding: float32 (N, D).
         in_domain: float32 (N,), higher for photos more like those that the model was trained on;
             nan where it has no such score.
+        orientation: float32 (N, 3): logs of the probabilities that a photo is upright, lies on a
+            side, is upside down; nan where the model can't tell.
     """
 
     logits: dict[str, np.ndarray]
     embedding: np.ndarray
     in_domain: np.ndarray
+    orientation: np.ndarray
+
+    def replace(self, rows: np.ndarray, other: "Output", others: np.ndarray) -> None:
+        """Put rows of another output in the place of some of these."""
+        for name, values in self.logits.items():
+            values[rows] = other.logits[name][others]
+        self.embedding[rows] = other.embedding[others]
+        self.in_domain[rows] = other.in_domain[others]
+        self.orientation[rows] = other.orientation[others]
 
 
 @dataclass(frozen=True)
@@ -56,17 +69,20 @@ class Probabilities:
             of the taxonomy in agreement.
         in_domain: As in `Output`.
         embedding: As in `Output`.
+        turned: int (N,): by how many degrees each photo was turned clockwise.
     """
 
     values: dict[str, np.ndarray]
     in_domain: np.ndarray
     embedding: np.ndarray
+    turned: np.ndarray
 
     def __getitem__(self, rows: slice) -> "Probabilities":
         return Probabilities(
             {name: values[rows] for name, values in self.values.items()},
             self.in_domain[rows],
             self.embedding[rows],
+            self.turned[rows],
         )
 
 
@@ -103,6 +119,7 @@ class Tagger:
         details: bool = False,
         alternatives: int = 3,
         flip: bool = False,
+        turn: bool = True,
         threads: int | None = None,
     ) -> None:
         self.model: Model = read_model(model)
@@ -127,13 +144,17 @@ class Tagger:
         self._decode = Decoder(worked_out, self.model.taxonomy, self.info.calibration)
         self._session = _session(self.model.onnx_path, threads or available_cores())
         self._outputs = [EMBEDDING, *(LOGITS + one.name for one in worked_out)]
-        if self.info.domain is not None:
-            if IN_DOMAIN not in {output.name for output in self._session.get_outputs()}:
+        self._orientation = self.info.orientation if turn else None
+        given = {output.name for output in self._session.get_outputs()}
+        for name, fitted in ((IN_DOMAIN, self.info.domain), (ORIENTATION, self._orientation)):
+            if fitted is None:
+                continue
+            if name not in given:
                 raise ModelError(
                     f"{self.model.folder}: made by an older hangtag (its network has no output "
-                    f"{IN_DOMAIN!r}); train the model again"
+                    f"{name!r}); train the model again"
                 )
-            self._outputs.append(IN_DOMAIN)
+            self._outputs.append(name)
 
     @property
     def main_attributes(self) -> list[Attribute]:
@@ -167,13 +188,18 @@ class Tagger:
         return to_input(read_photo(photo, smallest=self.input_size), self.input_size)
 
     def probabilities(self, inputs: np.ndarray) -> Probabilities:
-        """Run the network and calibrate what it says.
+        """Run the network, on photos set upright, and calibrate what it says.
 
         Args:
             inputs: uint8 (N, h, w, 3) from `prepare`.
         """
-        output = self.run(inputs)
-        return Probabilities(self._decode(output.logits), output.in_domain, output.embedding)
+        if self._orientation is None:
+            output, degrees = self.run(inputs), np.zeros(len(inputs), int)
+        else:
+            output, degrees = upright(inputs, self.run, self._orientation)
+        return Probabilities(
+            self._decode(output.logits), output.in_domain, output.embedding, degrees
+        )
 
     def run(self, inputs: np.ndarray) -> Output:
         """Run the network, and nothing after it.
@@ -183,14 +209,25 @@ class Tagger:
         """
         found = self._session.run(self._outputs, {INPUT: inputs})
         if self.flip:
-            turned = np.ascontiguousarray(inputs[:, :, ::-1])
-            mirrored = self._session.run(self._outputs, {INPUT: turned})
+            mirror_images = np.ascontiguousarray(inputs[:, :, ::-1])
+            mirrored = self._session.run(self._outputs, {INPUT: mirror_images})
             found = [(one + other) / 2 for one, other in zip(found, mirrored, strict=True)]
         named = dict(zip(self._outputs, found, strict=True))
         embedding = named.pop(EMBEDDING)
         in_domain = named.pop(IN_DOMAIN, np.full(len(inputs), np.nan, np.float32))
+        orientation = named.pop(ORIENTATION, np.full((len(inputs), 3), np.nan, np.float32))
         logits = {name.removeprefix(LOGITS): values for name, values in named.items()}
-        return Output(logits, embedding, in_domain)
+        return Output(logits, embedding, in_domain, orientation)
+
+    def run_all(self, batches: Iterable[np.ndarray]) -> Output:
+        """Run the network on several batches, as `run` does on one."""
+        parts = [self.run(batch) for batch in batches]
+        return Output(
+            {name: np.concatenate([one.logits[name] for one in parts]) for name in parts[0].logits},
+            np.concatenate([one.embedding for one in parts]),
+            np.concatenate([one.in_domain for one in parts]),
+            np.concatenate([one.orientation for one in parts]),
+        )
 
     def tags_from(self, probabilities: Probabilities, names: Sequence[str]) -> list[PhotoTags]:
         """Turn probabilities into tags.
@@ -223,6 +260,7 @@ class Tagger:
                 },
                 model=self.info.name,
                 known_product=known[row],
+                turned=int(probabilities.turned[row]),
             )
             for row, name in enumerate(names)
         ]

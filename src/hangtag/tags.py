@@ -59,6 +59,8 @@ class PhotoTags:
         error: One line with the cure, or None.
         known_product: False if the photo shows no product of a kind that the model knows, in which
             case nothing is accepted; None if the model can't tell or there was an error.
+        turned: By how many degrees the photo was turned clockwise to be upright before it was
+            tagged: 0, 90, 180 or 270.
     """
 
     photo: str
@@ -66,6 +68,7 @@ class PhotoTags:
     model: str
     error: str | None = None
     known_product: bool | None = None
+    turned: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain dictionaries and lists, ready for JSON; confidences with four decimals."""
@@ -76,4 +79,5 @@ class PhotoTags:
             "model": self.model,
             "error": self.error,
             "known_product": self.known_product,
+            "turned": self.turned,
         }

@@ -26,6 +26,8 @@ NO_PHOTO = -1
 _LEAST_STATED, _SHARE_STATED = 20, 0.1
 """An article type has a detail if so many of its training products state it, and such a share."""
 
+_BATCH = 64
+
 SOFT = "soft/"
 """Before an attribute's name: what teachers say of it."""
 
@@ -57,6 +59,11 @@ class PhotoPool:
     def rgb(self, positions: np.ndarray) -> np.ndarray:
         """Copy photos without their masks, as a model's graph takes them: uint8 (N, h, w, 3)."""
         return np.ascontiguousarray(self.take(positions)[..., :3])
+
+    def batches(self, positions: np.ndarray) -> Iterator[np.ndarray]:
+        """Copy photos as `rgb` does, a batch at a time."""
+        for start in range(0, len(positions), _BATCH):
+            yield self.rgb(positions[start : start + _BATCH])
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,16 @@ class TrainingData:
         if extra is not None:
             chosen &= self.extra == extra
         return np.flatnonzero(chosen)
+
+    def kinds(self, part: str, *, extra: bool = True) -> list[np.ndarray]:
+        """Positions of own, alternate and, if they're wanted, extra photos of a part.
+
+        Kinds of which there are none are left out.
+        """
+        own, others = (self.own[self.rows(part, extra=extra)] for extra in (False, True))
+        alternate = self.alternate[self.rows(part)]
+        kinds = [own, alternate[alternate != NO_PHOTO], *([others] if extra else [])]
+        return [kind for kind in kinds if len(kind)]
 
 
 def read_catalogues(

@@ -94,6 +94,7 @@ class Evaluation:
         sizes: int (N, 2): width and height of each photo, in pixels.
         known_product: bool (N,): which photos the model takes for products of a kind it knows;
             tags of others are never accepted.
+        turned: int (N,): by how many degrees each photo was turned clockwise to be upright.
         photos: Reads the photos again.
         unreadable: Name of a photo and error message, for those that could not be judged.
         judged: By attribute, in the model's order; ``colourGroup`` comes last.
@@ -108,6 +109,7 @@ class Evaluation:
     rows: np.ndarray
     sizes: np.ndarray
     known_product: np.ndarray
+    turned: np.ndarray
     photos: "PhotoReader"
     unreadable: list[tuple[str, str]]
     judged: dict[str, Judged]
@@ -193,6 +195,7 @@ class Evaluation:
             "photos": len(self.rows),
             "unreadable": [{"photo": photo, "error": error} for photo, error in self.unreadable],
             "known_products": int(self.known_product.sum()),
+            "turned": int((self.turned != 0).sum()),
             "all_right": plain(self.all_right()),
             "contradictions": plain(contradictions),
             "attributes": {name: self._attribute(name) for name in self.judged},

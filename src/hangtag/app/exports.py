@@ -39,7 +39,7 @@ def table(photos: Iterable[ReviewedPhoto], attributes: Sequence[str]) -> "polars
         ``NAME`` (the value that holds), ``NAME_confidence`` (the model's, 0 to 1; null where a
         person chose a value that the model didn't consider), ``NAME_decision`` (``accept``, or
         ``review``: still open), ``NAME_decided_by`` (``model`` or ``person``), ``NAME_suggested``
-        (the model's value); then ``known_product``, ``model``, ``error``.
+        (the model's value); then ``known_product``, ``turned``, ``model``, ``error``.
     """
     import polars
 
@@ -52,6 +52,7 @@ def table(photos: Iterable[ReviewedPhoto], attributes: Sequence[str]) -> "polars
         )
     schema |= {
         "known_product": polars.Boolean,
+        "turned": polars.Int32,
         "model": polars.String,
         "error": polars.String,
     }
@@ -61,6 +62,7 @@ def table(photos: Iterable[ReviewedPhoto], attributes: Sequence[str]) -> "polars
         for name, tag in photo.tags.items():
             row |= {f"{name}{ending}": cell for ending, cell in _cells(tag).items()}
         row["known_product"] = photo.known_product
+        row["turned"] = photo.turned
         row["model"] = photo.model or None
         row["error"] = photo.error
         rows.append(row)
@@ -81,6 +83,7 @@ def to_json(photos: Iterable[ReviewedPhoto]) -> bytes:
             "model": photo.model or None,
             "error": photo.error,
             "known_product": photo.known_product,
+            "turned": photo.turned,
         }
         for photo in photos
     ]

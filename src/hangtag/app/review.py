@@ -54,6 +54,7 @@ class ReviewedTag:
 class ReviewedPhoto:
     """One photo of a review: its file, its small picture (JPEG) and its tags, or its error.
 
+    ``turned`` is by how many degrees it was turned clockwise; the small picture shows it so.
     ``found_details`` are the model's word on the article type that it saw.
     """
 
@@ -64,6 +65,7 @@ class ReviewedPhoto:
     tags: dict[str, ReviewedTag] = field(default_factory=dict)
     model: str = ""
     known_product: bool | None = None
+    turned: int = 0
     error: str | None = None
     found_details: dict[str, ReviewedTag] = field(default_factory=dict)
 

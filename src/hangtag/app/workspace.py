@@ -21,6 +21,7 @@ from hangtag.app.review import Review, ReviewedPhoto, ReviewedTag
 from hangtag.app.uploads import Upload
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.photo import PhotoError, read_photo
+from hangtag.turning import turned
 
 if TYPE_CHECKING:
     from hangtag.exploration import Exploration
@@ -92,6 +93,7 @@ class Workspace:
             for (photo, _), result in zip(sound, results, strict=True):
                 photo.error, photo.model = result.error, result.model
                 photo.known_product = result.known_product
+                self._turn(photo, result.turned)
                 for name, tag in result.tags.items():
                     kind = photo.found_details if name in tagger.info.details else photo.tags
                     kind[name] = ReviewedTag(tag, tag.value)
@@ -111,14 +113,20 @@ class Workspace:
             return None
         return array
 
+    @staticmethod
+    def _turn(photo: ReviewedPhoto, degrees: int) -> None:
+        photo.turned = degrees
+        if degrees and photo.thumbnail is not None:
+            photo.thumbnail = jpeg(Image.fromarray(turned(read_photo(photo.thumbnail), degrees)))
+
     def large_picture(self, photo: ReviewedPhoto) -> Image.Image:
-        """Read a photo for looking at it closely.
+        """Read a photo for looking at it closely, turned as it was for tagging.
 
         Raises:
             PhotoError: The photo can't be read.
         """
         array = read_photo(_path(photo), smallest=(LARGE, LARGE), name=photo.name)
-        return shrink(array, LARGE)
+        return shrink(turned(array, photo.turned), LARGE)
 
     def explained(
         self, photo: ReviewedPhoto, tagger: "Tagger", attribute: str, value: str | None
@@ -133,7 +141,8 @@ class Workspace:
         """
         picture = self.large_picture(photo)
         array = read_photo(_path(photo), smallest=tagger.input_size, name=photo.name)
-        activation = tagger.activation_map(tagger.prepare(array), attribute, value)
+        pixels = tagger.prepare(turned(array, photo.turned))
+        activation = tagger.activation_map(pixels, attribute, value)
         return heat_map(picture, activation)
 
     def open_catalogue(self, name: str, file: BinaryIO) -> None:

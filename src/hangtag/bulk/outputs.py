@@ -42,6 +42,7 @@ def flat_row(tags: "PhotoTags", attributes: Iterable[str]) -> dict[str, Any]:
         row[f"{name}_decision"] = tag and tag.decision
     known = tags.known_product
     row["known_product"] = None if known is None else bool(known)
+    row["turned"] = tags.turned
     return {**row, "model": tags.model, "error": tags.error}
 
 
@@ -67,6 +68,7 @@ def table_schema(attributes: Iterable[str]) -> dict[str, "polars.DataType | type
     return {
         **schema,
         "known_product": polars.Boolean,
+        "turned": polars.Int32,
         "model": polars.String,
         "error": polars.String,
     }

@@ -82,6 +82,8 @@ class TagTables:
         self._console.print(table)
         if result.known_product is False:
             self._console.print(Text(_UNKNOWN, "yellow"))
+        if result.turned:
+            self._console.print(Text(_turned(result), "dim"))
 
     def _print_many(self) -> None:
         shown = self._shown()
@@ -106,6 +108,8 @@ class TagTables:
                 self._console.print(Text(result.error, "red"))
             elif result.known_product is False:
                 self._console.print(Text(f"{result.photo}: {_UNKNOWN}", "yellow"))
+            if result.turned:
+                self._console.print(Text(f"{result.photo}: {_turned(result)}", "dim"))
         self._waiting.clear()
         self._printed = True
 
@@ -126,6 +130,10 @@ def _words(name: str) -> str:
     if not name.replace(" ", "").isalnum():
         return name
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def _turned(result: "PhotoTags") -> str:
+    return f"turned by {result.turned}° clockwise to be upright"
 
 
 def _cell(tag: "Tag | None") -> Text:

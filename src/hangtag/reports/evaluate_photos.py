@@ -9,6 +9,7 @@ from hangtag import heat_map
 from hangtag.errors import HangtagError
 from hangtag.photo import read_photo
 from hangtag.reports import page
+from hangtag.turning import turned_input
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
 TOP_LOSSES = 12
@@ -142,6 +143,7 @@ class Gallery:
         except HangtagError:
             return None
         value = one.attribute.values[one.predicted[photo]]
+        pixels = turned_input(pixels, int(self._evaluation.turned[photo]))
         strength = tagger.activation_map(pixels, attribute, value)
         return page.thumbnail(heat_map.lay_over(pixels, strength))
 

@@ -21,6 +21,7 @@ _RESULT: dict[str, Any] = {
     "tags": {"articleType": _TAG},
     "model": "hangtag-default-10",
     "known_product": True,
+    "turned": 0,
     "explanations": None,
     "error": None,
 }
@@ -79,6 +80,9 @@ class PhotoResult(BaseModel):
     model: str
     known_product: bool | None = Field(
         description="Whether the photo resembles what the model was trained on; null: not known."
+    )
+    turned: Literal[0, 90, 180, 270] = Field(
+        description="By how many degrees the photo was turned clockwise to be upright."
     )
     explanations: dict[str, str] | None = Field(
         None,

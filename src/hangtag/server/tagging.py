@@ -17,6 +17,7 @@ from hangtag.server.problems import BUSY, TIMED_OUT, Problem
 from hangtag.server.settings import Settings
 from hangtag.tagger import Tagger
 from hangtag.tags import PhotoTags
+from hangtag.turning import turned_input
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ class TaggingService:
     def _explain(
         self, pixels: np.ndarray, attributes: Sequence[str], found: PhotoTags
     ) -> dict[str, bytes]:
+        pixels = turned_input(pixels, found.turned)
         return {
             name: heat_picture(pixels, self.tagger.activation_map(pixels, name))
             for name in attributes

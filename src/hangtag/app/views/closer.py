@@ -76,11 +76,12 @@ def _picture(workspace: Workspace, photo: ReviewedPhoto) -> None:
                 f"Where the network looked for {parts.words(attribute)}: {tag.value or 'none'}"
             )
         else:
-            shown, caption = workspace.large_picture(photo), None
+            shown = workspace.large_picture(photo)
+            caption = f"Turned by {photo.turned}° to be upright" if photo.turned else ""
     except PhotoError as error:
         st.error(str(error))
         return
-    st.image(shown, caption=caption, width="stretch", alt=photo.name)
+    st.image(shown, caption=caption or None, width="stretch", alt=photo.name)
     st.pills(
         "Where did the network look?",
         list(photo.tags),

@@ -1,0 +1,135 @@
+"""Photos that lie on a side or upside down are turned before they are tagged."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drawing import draw_garment
+from drawn_photos import KINDS, DrawnPhotos
+from hangtag.model import ModelError, Orientation, read_model, write_info
+from hangtag.orientation import fit_orientation
+from hangtag.tagger import Output, Tagger
+from hangtag.turning import from_other_sides, odds, turned, turned_input, upright
+
+UPRIGHT, ON_A_SIDE, UPSIDE_DOWN = np.log(np.eye(3) * 0.94 + 0.02)
+"""What a network that is sure says of a photo."""
+
+
+def _arrow() -> np.ndarray:
+    """White, with a black bar at the top and a red dot on the left: uint8 (8, 6, 3)."""
+    photo = np.full((8, 6, 3), 255, np.uint8)
+    photo[0] = 0
+    photo[4, 0] = (255, 0, 0)
+    return photo
+
+
+def _says(inputs: np.ndarray) -> Output:
+    """A network that looks where the bar is; its only logit tells whether it's at the top."""
+    dark = inputs.mean(axis=3) < 60
+    top, bottom = dark[:, 0].mean(axis=1) > 0.5, dark[:, -1].mean(axis=1) > 0.5
+    orientation = np.where(
+        top[:, np.newaxis], UPRIGHT, np.where(bottom[:, np.newaxis], UPSIDE_DOWN, ON_A_SIDE)
+    )
+    return Output(
+        {"articleType": top[:, np.newaxis].astype(np.float32)},
+        np.zeros((len(inputs), 2), np.float32),
+        top.astype(np.float32),
+        orientation,
+    )
+
+
+def test_a_turn_is_clockwise() -> None:
+    photo = _arrow()
+    assert (turned(photo, 90)[:, -1] == 0).all()
+    assert (turned(photo, 270)[:, 0] == 0).all()
+    assert turned(photo, 90).shape == (6, 8, 3)
+    assert (turned(turned(photo, 90), 270) == photo).all()
+    assert turned_input(photo, 90).shape == photo.shape
+
+
+def test_views_come_by_their_turns() -> None:
+    one, other = _arrow(), np.full((8, 6, 3), 90, np.uint8)
+    views = from_other_sides(np.stack([one, other]))
+    assert views.shape == (6, 8, 6, 3)
+    assert (views[1::2] == 90).all()
+    assert (views[2] == turned(one, 180)).all()
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_left_is_told_from_right_by_all_four_views(degrees: int) -> None:
+    quarters = degrees // 90
+    views = [UPRIGHT, ON_A_SIDE, UPSIDE_DOWN, ON_A_SIDE]
+    # Turned by what it needs, the photo is upright; each turn less, it lacks a quarter.
+    seen = np.stack([views[(side - quarters) % 4] for side in range(4)])
+    found, log_odds = odds(seen[np.newaxis])
+    assert found[0] == degrees
+    assert log_odds[0] > 6
+
+
+def test_views_that_say_nothing_leave_no_odds() -> None:
+    _, log_odds = odds(np.full((1, 4, 3), np.log(1 / 3)))
+    assert log_odds[0] == pytest.approx(np.log(1 / 3))
+
+
+@pytest.mark.parametrize("lies", [0, 90, 180, 270])
+def test_what_is_said_of_a_turned_photo_is_said_of_it_upright(lies: int) -> None:
+    photos = np.stack([_arrow(), turned_input(_arrow(), -lies), _arrow()])
+    output, degrees = upright(photos, _says, Orientation(doubted=np.log(0.5), threshold=3.0))
+    assert degrees.tolist() == [0, lies, 0]
+    assert output.logits["articleType"].tolist() == [[1], [1], [1]]
+    assert output.in_domain.tolist() == [1, 1, 1]
+
+
+def test_a_photo_stays_as_it_is_where_the_odds_are_too_low() -> None:
+    photos = turned_input(_arrow(), 180)[np.newaxis]
+    output, degrees = upright(photos, _says, Orientation(doubted=np.log(0.5), threshold=50.0))
+    assert degrees.tolist() == [0]
+    assert output.logits["articleType"].tolist() == [[0]]
+
+
+def test_a_model_learns_which_way_up_photos_lie(turning_model: Path) -> None:
+    tagger = Tagger(turning_model)
+    photos = [np.asarray(draw_garment(kind, "Red").convert("RGB")) for kind in KINDS]
+    assert all(result.turned == 0 for result in tagger.tag([*photos]))
+    lying = [(photo, degrees) for photo in photos for degrees in (90, 180, 270)]
+    results = tagger.tag([turned(photo, -degrees) for photo, degrees in lying])
+    right = [result.turned == degrees for result, (_, degrees) in zip(results, lying, strict=True)]
+    wrong = [result.turned for result, one in zip(results, right, strict=True) if not one]
+    assert sum(right) >= len(lying) / 3
+    assert sum(map(bool, wrong)) <= 1
+
+
+def test_turned_photos_get_the_tags_that_they_get_upright(turning_model: Path) -> None:
+    photo = np.asarray(draw_garment("Heels", "Blue").convert("RGB"))
+    before = Tagger(turning_model).tag(photo)
+    after = Tagger(turning_model).tag(turned(photo, 180))
+    assert after.turned == 180
+    assert after.to_dict()["turned"] == 180
+    assert {name: tag.value for name, tag in after.tags.items()} == {
+        name: tag.value for name, tag in before.tags.items()
+    }
+
+
+def test_photos_are_left_as_they_are_if_that_is_asked_for(turning_model: Path) -> None:
+    photo = turned(np.asarray(draw_garment("Jeans", "Blue").convert("RGB")), 180)
+    assert Tagger(turning_model, turn=False).tag(photo).turned == 0
+
+
+def test_too_few_validation_photos_teach_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "model")
+    tagger = Tagger(tmp_path / "model")
+    before = tagger.model.onnx_path.read_bytes()
+    assert fit_orientation(tagger, DrawnPhotos(tagger, 99)) is None  # type: ignore[arg-type]
+    assert tagger.model.onnx_path.read_bytes() == before
+
+
+def test_a_model_without_the_output_says_so(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    info = read_model(folder).info
+    lost = Orientation(doubted=0.0, threshold=1.0)
+    write_info(folder, info.model_copy(update={"orientation": lost}), "")
+    with pytest.raises(ModelError, match="orientation"):
+        Tagger(folder)
