@@ -6,8 +6,8 @@ benchmarks.phone_labels default --data FOLDER` judges by labels given by eye: ge
 all 4,251 photos (`phone_looks.csv`), and the article types of 1,006 (`phone_types.csv`).
 ``Heels|Flats`` stands where the photo leaves it open, nothing where it can't be told.
 
-Each photo is judged as it is, laid on its left side, and with its product cut out and set on white,
-much as another shop might show clothes laid flat.
+Each photo is judged as it is, turned onto either side and onto its head, and with its product cut
+out and set on white, much as another shop might show clothes laid flat.
 """
 
 from pathlib import Path
@@ -23,11 +23,14 @@ from hangtag.photo import read_photo
 from hangtag.recipe import read_recipe
 from hangtag.split import assign
 from hangtag.tagger import Tagger
+from hangtag.turning import turned
 
 _HERE = Path(__file__).parent
 LOOKS, TYPES = _HERE / "phone_looks.csv", _HERE / "phone_types.csv"
 GENDER, COLOUR = "gender", "baseColour"
 ASKED = (GENDER, COLOUR, TYPE)
+TURNS = {"on their left side": 270, "on their heads": 180, "on their right side": 90}
+"""How photos are turned clockwise, in degrees."""
 
 
 def main() -> None:
@@ -61,10 +64,13 @@ def main() -> None:
         said = dict(enumerate(_said(tagger, photos)))
         apart = dict(zip(on_white, _said(tagger, [*on_white.values()]), strict=True))
         kept = {at: said[at] for at in apart}
-        lying = dict(enumerate(_said(tagger, [np.rot90(photo) for photo in photos])))
+        lying = {
+            name: dict(enumerate(_said(tagger, [turned(photo, degrees) for photo in photos])))
+            for name, degrees in TURNS.items()
+        }
         for name, words in (
             ("all", said),
-            ("all, on their left side", lying),
+            *((f"all, {name}", words) for name, words in lying.items()),
             ("those that can be cut out", kept),
             ("the same, on white", apart),
             *(

@@ -229,6 +229,8 @@ def _draw_details(pen: _Pen, cloth: Image.Image, kind: str, ink: object) -> None
         pen.line(cloth, [(30, top), (30, top + 17)], 0.9, ink)
         pen.line(cloth, [(19, top + 10), (24, top + 4)], 0.8, ink)
         pen.line(cloth, [(41, top + 10), (36, top + 4)], 0.8, ink)
+        if kind == "Jeans":
+            _wash(pen, cloth)
     elif kind == "Dresses":
         pen.line(cloth, [(18, 34), (30, 36), (42, 34)], 1.6, ink)
     elif kind == "Casual Shoes":
@@ -258,6 +260,25 @@ def _draw_details(pen: _Pen, cloth: Image.Image, kind: str, ink: object) -> None
         for middle in (16.5, 43.5):
             pen.ellipse(cloth, (middle, 41), (7, 5), (44, 46, 54))
             pen.line(cloth, [(middle - 4, 43), (middle + 1, 37)], 0.9, (120, 126, 140))
+
+
+def _wash(pen: _Pen, cloth: Image.Image) -> None:
+    """Fade the thighs and knees of jeans, and stitch their seams in yellow."""
+    faded = Image.new("L", cloth.size)
+    for middle in (23, 37):
+        pen.ellipse(faded, (middle, 30), (3.2, 12), 150)
+        pen.ellipse(faded, (middle, 52), (2.6, 7), 90)
+    faded = faded.filter(ImageFilter.GaussianBlur(cloth.width / 30))
+    paler = cloth.point(lambda value: value + (255 - value) * 2 // 3)
+    cloth.paste(paler, mask=faded)
+    thread = (206, 160, 84)
+    for seam in (
+        [(17, 15), (43, 15)],
+        [(28.6, 15), (28.6, 24), (30, 27)],
+        [(18, 22), (22, 20.5), (25, 15.5)],
+        [(42, 22), (38, 20.5), (35, 15.5)],
+    ):
+        pen.line(cloth, seam, 0.5, thread)
 
 
 def _lit(cloth: Image.Image, mask: Image.Image) -> Image.Image:

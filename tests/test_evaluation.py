@@ -55,6 +55,21 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     assert all(one.low < one.confidence <= one.high for one in bins)
 
 
+def test_exactly_true_confidences_show_an_error_that_shrinks_with_the_photos():
+    dice = np.random.default_rng(3)
+    found = []
+    for photos in (100, 10_000):
+        confidence = dice.uniform(0.5, 1, photos)
+        probabilities = np.column_stack([confidence, 1 - confidence])
+        truths = one_hot((dice.random(photos) >= confidence).astype(int), 2)
+        mean, low, high = evaluation.ece_if_exact(probabilities, truths)
+        assert low < mean < high
+        assert low * 0.9 < evaluation.scores(probabilities, truths)["ece"] < high * 1.1
+        found.append(mean)
+    # Gaps by chance shrink with the root of the photos' number.
+    assert found[0] / found[1] == pytest.approx(10, rel=0.15)
+
+
 def test_coverage_is_the_largest_share_that_keeps_the_precision():
     confidence = np.linspace(0.99, 0.6, 40)
     probabilities = np.column_stack([confidence, 1 - confidence])

@@ -38,6 +38,8 @@ CALIBRATION_BINS = 15
 RARE_BELOW = 50
 """A value with fewer training products than this is rare."""
 
+_DRAWS = 500
+
 _SMALLEST = 1e-7  # what log-loss takes for 0; about float32's resolution near 1
 
 
@@ -131,7 +133,7 @@ class _Sample:
             **self._by_class(weights[self.single]),
             "top5": weights @ self.in_top5 / total,
             "log_loss": weights @ self.loss / total,
-            "ece": self._calibration_error(weights) / total,
+            "ece": self.calibration_error(self.right, weights),
         }
         share, precision = self.coverage(weights)
         for percent in (95, 99):
@@ -158,9 +160,11 @@ class _Sample:
             "weighted_f1": f1 @ support[either] / support.sum(),
         }
 
-    def _calibration_error(self, weights: np.ndarray) -> float:
-        gap = np.bincount(self.bin, weights * (self.right - self.confidence))
-        return np.abs(gap).sum()
+    def calibration_error(self, right: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """ECE, were the tags right that ``right``, bool (N,), says."""
+        weights = np.ones(self.photos) if weights is None else weights
+        gap = np.bincount(self.bin, weights * (right - self.confidence))
+        return float(np.abs(gap).sum() / weights.sum())
 
     def coverage(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weights = weights[self.falling]
@@ -169,6 +173,27 @@ class _Sample:
         # In a resample the most confident photos may have no weight.
         some = accepted > 0
         return accepted[some] / weights.sum(), right[some] / accepted[some]
+
+
+def ece_if_exact(probabilities: np.ndarray, truths: np.ndarray) -> tuple[float, float, float]:
+    """Tell what ECE the same confidences would show if they were exactly true.
+
+    Of few photos it isn't 0: in each bin chance alone makes a gap (Bröcker and Smith, "Increasing
+    the Reliability of Reliability Diagrams", 2007, draw labels from the confidences likewise).
+
+    Returns:
+        The mean of many draws, and between which values 95 % of them lie; NaN without labels.
+    """
+    sample = _Sample(probabilities, truths)
+    if sample.photos == 0:
+        return np.nan, np.nan, np.nan
+    dice = np.random.default_rng(0)
+    drawn = [
+        sample.calibration_error(dice.random(sample.photos) < sample.confidence)
+        for _ in range(_DRAWS)
+    ]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(np.mean(drawn)), float(low), float(high)
 
 
 def coverage_curve(probabilities: np.ndarray, truths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -219,6 +219,7 @@ class Evaluation:
         scores = evaluation.scores(one.probabilities, one.truths)
         intervals = evaluation.intervals(one.probabilities, one.truths)
         values = one.attribute.values
+        exact = evaluation.ece_if_exact(one.probabilities, one.truths)
         return plain(
             {
                 "photos": int(one.known.sum()),
@@ -232,6 +233,7 @@ class Evaluation:
                     }
                     for metric, value in scores.items()
                 },
+                "ece_if_exact": dict(zip(("value", "low", "high"), exact, strict=True)),
                 "decisions": self._decisions(name, one),
                 "classes": evaluation.per_class(one.confusion, values),
                 "confused": [

@@ -154,6 +154,10 @@ def _model(evaluation: Evaluation, label: str, number: int) -> dict[str, Any]:
             for name, one in numbers["attributes"].items()
             if name != COLOUR_GROUP
         ],
+        "calibration_rows": [
+            [name, one["scores"]["ece"]["value"], *one["ece_if_exact"].values()]
+            for name, one in numbers["attributes"].items()
+        ],
         "slice_rows": [
             [
                 row["by"],
