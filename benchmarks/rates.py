@@ -56,7 +56,7 @@ def network(tagger: Tagger) -> Measure:
     def run(paths: Sequence[Path]) -> None:
         batches = [inputs] * (len(paths) // plan.batch)
         with ThreadPoolExecutor(plan.runners) as pool:
-            for _ in pool.map(tagger.probabilities, batches):
+            for _ in pool.map(tagger.run, batches):
                 pass
 
     return run

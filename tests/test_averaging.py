@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from hangtag import orientation
 from hangtag.averaging import average
 from hangtag.errors import HangtagError
 from hangtag.model import WEIGHTS, read_model, write_info
@@ -37,7 +38,10 @@ def averaged(
 ) -> Path:
     """The mean of the two."""
     folder = tmp_path_factory.mktemp("averaged") / "mean"
-    return average([tiny_model, changed_model], drawn_catalogue, folder, command="hangtag average")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orientation, "ENOUGH", 20)
+        models = [tiny_model, changed_model]
+        return average(models, drawn_catalogue, folder, command="hangtag average")
 
 
 def test_weights_are_the_mean_of_the_models(
@@ -66,6 +70,7 @@ def test_the_mean_is_a_whole_model_with_its_own_numbers(
     model = read_model(averaged)
     assert model.info.name == "mean"
     assert model.info.numbers["test"]["articleType"]["accuracy"] > 0.8
+    assert model.info.orientation is not None
     assert "mean of: tiny, changed" in model.card
     assert "hangtag average" in model.card
     photo = next((drawn_catalogue / "images").glob("*.jpg"))

@@ -40,12 +40,13 @@ def test_a_model_folder_holds_its_weights_once(tiny_model: Path):
         assert place["location"] == "weights.safetensors", tensor.name
 
 
-def test_int8(drawn_catalogue: Path, tiny_model: Path, tmp_path: Path):
+def test_int8(drawn_catalogue: Path, turning_model: Path, tmp_path: Path):
     change = export.export_int8(
-        tiny_model, drawn_catalogue, tmp_path / "int8", photos=48, tolerance=5
+        turning_model, drawn_catalogue, tmp_path / "int8", photos=48, tolerance=5
     )
     assert "articleType" in change
-    original, quantised = Tagger(tiny_model), Tagger(tmp_path / "int8")
+    original, quantised = Tagger(turning_model), Tagger(tmp_path / "int8")
+    assert quantised.info.orientation == original.info.orientation
     assert quantised.info.name == f"{original.info.name}-int8"
     graph = onnx.load(quantised.model.onnx_path).graph
     assert any(node.op_type == "QuantizeLinear" for node in graph.node)
@@ -56,7 +57,7 @@ def test_int8(drawn_catalogue: Path, tiny_model: Path, tmp_path: Path):
     same = ours["articleType"].argmax(1) == theirs["articleType"].argmax(1)
     assert same.mean() >= 0.9
     with pytest.raises(HangtagError, match="exists already"):
-        export.export_int8(tiny_model, drawn_catalogue, tmp_path / "int8")
+        export.export_int8(turning_model, drawn_catalogue, tmp_path / "int8")
 
 
 def test_int8_that_is_too_bad_is_not_written(

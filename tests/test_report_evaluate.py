@@ -2,7 +2,9 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -101,6 +103,19 @@ def test_two_models_side_by_side(judged, catalogue):
     assert "could be chance" in text
     assert '<section id="comparison">' in html
     assert '<section id="errors-1">' in html
+
+
+def test_calibration_stands_beside_what_exactly_true_confidences_would_show(judged):
+    exact = judged.numbers["attributes"]["articleType"]["ece_if_exact"]
+    assert exact["low"] <= exact["value"] <= exact["high"]
+    text = text_of(report_html([judged]))
+    assert "if confidences were exactly true" in text
+
+
+def test_how_many_photos_were_turned_is_told(judged):
+    assert "seemed to lie" not in text_of(report_html([judged]))
+    lying = replace(judged, turned=np.array([0, 90, 0]))
+    assert "1 of 3 photos seemed to lie on a side" in text_of(report_html([lying]))
 
 
 def test_the_same_evaluation_gives_the_same_page(judged):

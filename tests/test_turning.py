@@ -10,25 +10,28 @@ from drawing import draw_garment
 from drawn_photos import KINDS, DrawnPhotos
 from hangtag.model import ModelError, Orientation, read_model, write_info
 from hangtag.orientation import fit_orientation
+from hangtag.photo import to_input
 from hangtag.tagger import Output, Tagger
-from hangtag.turning import from_other_sides, odds, turned, turned_input, upright
+from hangtag.turning import odds, seen_from_all_sides, turned, turned_input, upright
 
 UPRIGHT, ON_A_SIDE, UPSIDE_DOWN = np.log(np.eye(3) * 0.94 + 0.02)
 """What a network that is sure says of a photo."""
 
 
 def _arrow() -> np.ndarray:
-    """White, with a black bar at the top and a red dot on the left: uint8 (8, 6, 3)."""
-    photo = np.full((8, 6, 3), 255, np.uint8)
-    photo[0] = 0
-    photo[4, 0] = (255, 0, 0)
+    """A rough pale ground with a black bar at the top: uint8 (32, 24, 3)."""
+    photo = np.random.default_rng(1).integers(150, 256, (32, 24, 3), dtype=np.uint8)
+    photo[:6] = 0
     return photo
 
 
 def _says(inputs: np.ndarray) -> Output:
     """A network that looks where the bar is; its only logit tells whether it's at the top."""
-    dark = inputs.mean(axis=3) < 60
-    top, bottom = dark[:, 0].mean(axis=1) > 0.5, dark[:, -1].mean(axis=1) > 0.5
+    dark = inputs.mean(axis=3) < 100
+    rows, columns = dark.mean(axis=2), dark.mean(axis=1)
+    across = rows.max(axis=1) > columns.max(axis=1)
+    top = across & (rows.argmax(axis=1) < 16)
+    bottom = across & ~top
     orientation = np.where(
         top[:, np.newaxis], UPRIGHT, np.where(bottom[:, np.newaxis], UPSIDE_DOWN, ON_A_SIDE)
     )
@@ -42,19 +45,47 @@ def _says(inputs: np.ndarray) -> Output:
 
 def test_a_turn_is_clockwise() -> None:
     photo = _arrow()
-    assert (turned(photo, 90)[:, -1] == 0).all()
-    assert (turned(photo, 270)[:, 0] == 0).all()
-    assert turned(photo, 90).shape == (6, 8, 3)
+    assert (turned(photo, 90)[:, -6:] == 0).all()
+    assert (turned(photo, 270)[:, :6] == 0).all()
+    assert turned(photo, 90).shape == (24, 32, 3)
     assert (turned(turned(photo, 90), 270) == photo).all()
     assert turned_input(photo, 90).shape == photo.shape
 
 
+def test_a_photo_that_lies_on_a_side_is_as_large_as_it_can_be_when_its_turned() -> None:
+    cloth = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
+    # Three high and four wide, as phones take photos when they're held so, in an upright input.
+    lying = to_input(turned(cloth, 270), (160, 120))
+    seen = turned_input(lying, 90)
+    assert seen.shape == (160, 120, 3)
+    rows, columns = np.ptp(seen.astype(int), axis=(1, 2)), np.ptp(seen.astype(int), axis=(0, 2))
+    assert (rows > 0).sum() >= 158
+    assert (columns > 0).sum() >= 118
+
+
+def test_nothing_is_fitted_anew_where_nothing_has_to_be() -> None:
+    photo = _arrow()
+    assert (turned_input(photo, 0) == photo).all()
+    assert (turned_input(photo, 180) == photo[::-1, ::-1]).all()
+    plain = np.full((8, 6, 3), 7, np.uint8)
+    assert (turned_input(plain, 90) == plain).all()
+
+
 def test_views_come_by_their_turns() -> None:
-    one, other = _arrow(), np.full((8, 6, 3), 90, np.uint8)
-    views = from_other_sides(np.stack([one, other]))
-    assert views.shape == (6, 8, 6, 3)
-    assert (views[1::2] == 90).all()
-    assert (views[2] == turned(one, 180)).all()
+    photos = np.stack([_arrow(), turned(_arrow(), 180)])
+    shown: list[np.ndarray] = []
+
+    def run(inputs: np.ndarray) -> Output:
+        shown.append(inputs)
+        return _says(inputs)
+
+    seen, others = seen_from_all_sides(photos, _says(photos).orientation, run)
+    assert seen.shape == (2, 4, 3)
+    assert (seen[0] == [UPRIGHT, ON_A_SIDE, UPSIDE_DOWN, ON_A_SIDE]).all()
+    assert (seen[1] == [UPSIDE_DOWN, ON_A_SIDE, UPRIGHT, ON_A_SIDE]).all()
+    assert others[1].in_domain.tolist() == [0, 1]
+    for views, degrees in zip(shown, (90, 180, 270), strict=True):
+        assert (views[0] == turned_input(photos[0], degrees)).all()
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
@@ -75,7 +106,7 @@ def test_views_that_say_nothing_leave_no_odds() -> None:
 
 @pytest.mark.parametrize("lies", [0, 90, 180, 270])
 def test_what_is_said_of_a_turned_photo_is_said_of_it_upright(lies: int) -> None:
-    photos = np.stack([_arrow(), turned_input(_arrow(), -lies), _arrow()])
+    photos = np.stack([_arrow(), turned_input(_arrow(), (360 - lies) % 360), _arrow()])
     output, degrees = upright(photos, _says, Orientation(doubted=np.log(0.5), threshold=3.0))
     assert degrees.tolist() == [0, lies, 0]
     assert output.logits["articleType"].tolist() == [[1], [1], [1]]
@@ -113,8 +144,14 @@ def test_turned_photos_get_the_tags_that_they_get_upright(turning_model: Path) -
 
 
 def test_photos_are_left_as_they_are_if_that_is_asked_for(turning_model: Path) -> None:
-    photo = turned(np.asarray(draw_garment("Jeans", "Blue").convert("RGB")), 180)
+    photo = turned(np.asarray(draw_garment("Heels", "Blue").convert("RGB")), 180)
+    assert Tagger(turning_model).tag(photo).turned == 180
     assert Tagger(turning_model, turn=False).tag(photo).turned == 0
+
+
+def test_mirror_images_are_turned_with_their_photos(turning_model: Path) -> None:
+    photo = turned(np.asarray(draw_garment("Heels", "Blue").convert("RGB")), 180)
+    assert Tagger(turning_model, flip=True).tag(photo).turned == 180
 
 
 def test_too_few_validation_photos_teach_nothing(tiny_model: Path, tmp_path: Path) -> None:

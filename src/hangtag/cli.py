@@ -63,9 +63,7 @@ def tag(
     ] = 0.95,
     alternatives: Annotated[int, typer.Option(min=0, help="Runner-up values to list.")] = 3,
     flip: judging.Flip = False,
-    turn: Annotated[
-        bool, typer.Option(help="Turn photos upright that lie on a side or upside down.")
-    ] = True,
+    turn: judging.Turn = True,
     photo_column: Annotated[
         str | None, typer.Option(help="Column of the tables that holds the photos.")
     ] = None,

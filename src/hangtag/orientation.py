@@ -5,6 +5,7 @@ upright, on a side or upside down. `hangtag.turning` says what is made of it.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,12 +13,17 @@ from hangtag.calibration import ENOUGH
 from hangtag.errors import require
 from hangtag.graph import add_orientation
 from hangtag.model import Orientation
+from hangtag.photo import to_input
 from hangtag.tagger import Output, Tagger
 from hangtag.training_data import TrainingData
-from hangtag.turning import SEEN_AS, from_other_sides, odds, together
+from hangtag.turning import SEEN_AS, SIDES, odds, seen_from_all_sides, turned_input
 
 _PICTURES = 6000
 """How many photos the classifier learns from at most, each from four sides."""
+
+_CUT = 0.5
+"""Share of them of which a part is cut out that may be wide: otherwise the bars beside a wide photo
+in an upright input would say that it lies on a side."""
 
 _INVERSE_PENALTY = 1e-2
 """scikit-learn's C: the sum of losses against the weights' squares."""
@@ -26,10 +32,10 @@ _DOUBTED = 0.02
 """Share of a shop's upright photos that are looked at from all sides: the price in time."""
 
 _WRONGLY_TURNED = 0.001
-"""Share of them that may be turned."""
+"""Share of them that may be turned; of fewer than a thousand, none."""
 
 _LEAST_ODDS = math.log(99)
-"""A photo is turned if that is right 99 times in a hundred, or surer, by what was seen of it."""
+"""Log-odds below which no photo is turned, however few of the validation photos would be."""
 
 _SEED = 0
 
@@ -49,26 +55,32 @@ def fit_orientation(tagger: Tagger, data: TrainingData) -> Orientation | None:
         None, and the graph as it was, where too few validation photos could tell how often a
         photo would be turned wrongly.
     """
-    upright = [kind for kind in data.kinds("validation", extra=False) if len(kind) >= ENOUGH]
-    if not upright:
+    kinds = [kind for kind in data.kinds("validation", extra=False) if len(kind) >= ENOUGH]
+    if not kinds:
         return None
     weights, bias = _fit(tagger, data)
 
-    def says(output: Output) -> np.ndarray:
+    def run(photos: np.ndarray) -> Output:
+        output = tagger.run(photos)
         logits = output.embedding @ weights + bias
-        return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        return replace(output, orientation=logits)
 
-    seen = [says(tagger.run_all(data.pool.batches(kind))) for kind in upright]
+    seen = [
+        np.concatenate([run(photos).orientation for photos in data.pool.batches(kind)])
+        for kind in kinds
+    ]
     doubted = min(float(np.quantile(one[:, 0], _DOUBTED)) for one in seen)
     thresholds = [_LEAST_ODDS]
-    for kind, orientation in zip(upright, seen, strict=True):
-        rows = np.flatnonzero(orientation[:, 0] < doubted)
-        if len(rows):
-            others = says(tagger.run_all([from_other_sides(data.pool.rgb(kind[rows]))]))
-            degrees, log_odds = odds(together(orientation[rows], others))
-            turned = np.sort(log_odds[degrees != 0])[::-1]
-            allowed = int(_WRONGLY_TURNED * len(kind))
-            thresholds += [float(odd) for odd in turned[allowed : allowed + 1]]
+    for kind, orientation in zip(kinds, seen, strict=True):
+        log_odds = []
+        for row in np.flatnonzero(orientation[:, 0] < doubted):
+            photo = data.pool.rgb(kind[[row]])
+            sides, _ = seen_from_all_sides(photo, orientation[[row]], run)
+            (degrees,), (found,) = odds(sides)
+            log_odds += [float(found)] if degrees else []
+        allowed = int(_WRONGLY_TURNED * len(kind))
+        thresholds += sorted(log_odds, reverse=True)[allowed : allowed + 1]
     add_orientation(tagger.model.onnx_path, weights, bias)
     return Orientation(doubted=doubted, threshold=max(thresholds))
 
@@ -79,16 +91,29 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(_SEED)
     kinds = data.kinds("train")
     chosen = [rng.permutation(kind)[: _PICTURES // len(kinds)] for kind in kinds]
-    seen, lies = [], []
+    embeddings, lies = [], []
     for photos in data.pool.batches(np.concatenate(chosen)):
-        sides = (photos, from_other_sides(photos))
-        seen += [tagger.run(side).embedding for side in sides]
-        lies.append(np.repeat(SEEN_AS, len(photos)))
-    embeddings = np.concatenate(seen)
-    middle, spread = embeddings.mean(axis=0), embeddings.std(axis=0) + 1e-6
+        shown = [
+            to_input(_part(photo, rng), tagger.input_size) if rng.random() < _CUT else photo
+            for photo in photos
+        ]
+        for side in SIDES:
+            views = [turned_input(photo, 90 * side) for photo in shown]
+            embeddings.append(tagger.run(np.stack(views)).embedding)
+            lies.append(np.full(len(views), SEEN_AS[side]))
+    seen = np.concatenate(embeddings)
+    middle, spread = seen.mean(axis=0), seen.std(axis=0) + 1e-6
     fitted = linear.LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(
-        (embeddings - middle) / spread, np.concatenate(lies)
+        (seen - middle) / spread, np.concatenate(lies)
     )
     weights = (fitted.coef_ / spread).T
     bias = fitted.intercept_ - middle @ weights
     return weights.astype(np.float32), bias.astype(np.float32)
+
+
+def _part(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Cut a photo above and below until it's as wide as it was high, or less."""
+    height, width = photo.shape[:2]
+    rows = min(height, round(rng.uniform(width**2 / height, height)))
+    top = rng.integers(height - rows + 1)
+    return photo[top : top + rows]

@@ -43,7 +43,8 @@ class Output:
         in_domain: float32 (N,), higher for photos more like those that the model was trained on;
             nan where it has no such score.
         orientation: float32 (N, 3): logs of the probabilities that a photo is upright, lies on a
-            side, is upside down; nan where the model can't tell.
+            side, is upside down (with mirror images: the means of both); nan where the model can't
+            tell.
     """
 
     logits: dict[str, np.ndarray]
@@ -51,7 +52,7 @@ class Output:
     in_domain: np.ndarray
     orientation: np.ndarray
 
-    def replace(self, rows: np.ndarray, other: "Output", others: np.ndarray) -> None:
+    def overwrite(self, rows: np.ndarray, other: "Output", others: np.ndarray) -> None:
         """Put rows of another output in the place of some of these."""
         for name, values in self.logits.items():
             values[rows] = other.logits[name][others]
@@ -98,6 +99,8 @@ class Tagger:
         alternatives: How many further values to give for each tag.
         flip: Look at each photo and at its mirror image, and take the mean: a little more often
             right, for twice the network's time.
+        turn: Turn photos upright that lie on a side or upside down (`hangtag.turning`). Those that
+            are doubted, one in fifty of a shop's, take four times the network's time.
         threads: For the network; as many as there are cores by default.
 
     Raises:
@@ -151,8 +154,8 @@ class Tagger:
                 continue
             if name not in given:
                 raise ModelError(
-                    f"{self.model.folder}: made by an older hangtag (its network has no output "
-                    f"{name!r}); train the model again"
+                    f"{self.model.folder}: its network has no output {name!r}, as that of an older "
+                    "hangtag; train the model again"
                 )
             self._outputs.append(name)
 
@@ -284,7 +287,8 @@ class Tagger:
         """Where in the photo the network saw a value (Zhou et al., class activation map, 2016).
 
         Args:
-            photo: uint8 (h, w, 3) from `prepare`.
+            photo: uint8 (h, w, 3) from `prepare`; of one that was turned for its tags,
+                `hangtag.turning.turned_input` of that.
             attribute: One that the model knows.
             value: One of its values; the most probable one by default.
 

@@ -19,65 +19,79 @@ if TYPE_CHECKING:
     from hangtag.model import Orientation
     from hangtag.tagger import Output
 
-SIDES = 4
-"""From how many sides a photo is looked at."""
+SIDES = range(4)
+"""The sides that a photo is looked at from, in quarter turns clockwise."""
 
 SEEN_AS = np.array([0, 1, 2, 1])
 """Columns of the output ``orientation`` by quarter turns: upright, on a side, upside down."""
 
 
 def turned(photo: np.ndarray, degrees: int) -> np.ndarray:
-    """Turn a photo, (H, W, 3), clockwise by a multiple of 90 degrees."""
+    """Turn a photo, (H, W, 3), clockwise by 0, 90, 180 or 270 degrees."""
     return np.ascontiguousarray(np.rot90(photo, -degrees // 90))
 
 
 def turned_input(photo: np.ndarray, degrees: int) -> np.ndarray:
-    """Turn what a network sees, uint8 (h, w, 3), clockwise, and fit it into its input again."""
-    return to_input(turned(photo, degrees), (photo.shape[0], photo.shape[1]))
+    """Turn what a network sees clockwise, and fit it into the network's input again.
+
+    A photo that lies on a side came to its input with bars above and below; they are cut first, so
+    that they make it no smaller than it has to be.
+
+    Args:
+        photo: uint8 (h, w, 3).
+        degrees: 0, 90, 180 or 270.
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    if degrees in (90, 270):
+        size = (photo.shape[0], photo.shape[1])
+        return to_input(turned(_without_bars(photo), degrees), size)
+    return turned(photo, degrees)
 
 
-def from_other_sides(inputs: np.ndarray) -> np.ndarray:
-    """Turn what a network sees by 90, 180 and 270 degrees.
+def _without_bars(photo: np.ndarray) -> np.ndarray:
+    """Cut as many rows above as below if they hold one colour and nothing else."""
+    bar = (photo == photo[0, 0]).all(axis=(1, 2))
+    rows = 0 if bar.all() else min(bar.argmin(), bar[::-1].argmin())
+    return photo[rows : len(photo) - rows]
+
+
+def seen_from_all_sides(
+    inputs: np.ndarray, as_they_are: np.ndarray, run: Callable[[np.ndarray], "Output"]
+) -> "tuple[np.ndarray, list[Output]]":
+    """Look at photos from the other sides, too.
 
     Args:
         inputs: uint8 (N, h, w, 3).
+        as_they_are: float (N, 3), the network's output ``orientation`` of them.
+        run: Runs the network.
 
     Returns:
-        uint8 (3 N, h, w, 3): all of them turned clockwise by 90 degrees, then by 180, then by 270.
+        float (N, 4, 3): ``orientation`` of the photos turned clockwise by 0, 90, 180 and 270
+        degrees; and all that the network says of them turned by the last three.
     """
-    return np.stack([turned_input(one, 90 * side) for side in range(1, SIDES) for one in inputs])
-
-
-def together(orientation: np.ndarray, from_others: np.ndarray) -> np.ndarray:
-    """Lay out what the network says of photos by the sides that they were seen from.
-
-    Args:
-        orientation: float (N, 3), of the photos as they are.
-        from_others: float (3 N, 3), of `from_other_sides`.
-
-    Returns:
-        float (N, 4, 3).
-    """
-    return np.concatenate([orientation, from_others]).reshape(SIDES, -1, 3).swapaxes(0, 1)
+    others = [run(np.stack([turned_input(one, 90 * side) for one in inputs])) for side in SIDES[1:]]
+    return np.stack([as_they_are, *(one.orientation for one in others)], axis=1), others
 
 
 def odds(orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Put together what was seen of photos from all sides.
 
     Args:
-        orientation: float (N, 4, 3): what the network says of N photos as they are and turned
-            clockwise by 90, 180 and 270 degrees.
+        orientation: float (N, 4, 3), from `seen_from_all_sides`.
 
     Returns:
         degrees: int (N,): by how much each should be turned clockwise.
-        log_odds: float (N,): for this against all else, in nats.
+        log_odds: float (N,): for this against all else, in nats, as if the four views were
+            independent of each other and a photo lay on any side as often as upright.
     """
-    sides = np.arange(SIDES)
-    # A photo that a turn by `cure` sets upright has `cure - side` quarter turns left after `side`.
-    left = SEEN_AS[(sides[:, np.newaxis] - sides) % SIDES]
+    # A photo that `cure` quarter turns set upright has `cure - side` of them left after `side`.
+    sides = np.array(SIDES)
+    left = SEEN_AS[(sides[:, np.newaxis] - sides) % 4]
     evidence = orientation[:, sides, left].sum(axis=2)
     best = evidence.argmax(axis=1)
-    others = np.where(np.arange(SIDES) == best[:, np.newaxis], -np.inf, evidence)
+    others = np.where(sides == best[:, np.newaxis], -np.inf, evidence)
     return 90 * best, evidence.max(axis=1) - np.logaddexp.reduce(others, axis=1)
 
 
@@ -100,11 +114,10 @@ def upright(
     doubted = np.flatnonzero(output.orientation[:, 0] < orientation.doubted)
     if not len(doubted):
         return output, degrees
-    others = run(from_other_sides(inputs[doubted]))
-    sides = together(output.orientation[doubted], others.orientation)
-    found, log_odds = odds(sides)
+    seen, others = seen_from_all_sides(inputs[doubted], output.orientation[doubted], run)
+    found, log_odds = odds(seen)
     degrees[doubted] = np.where(log_odds > orientation.threshold, found, 0)
-    chosen = np.flatnonzero(degrees[doubted])
-    side = degrees[doubted][chosen] // 90
-    output.replace(doubted[chosen], others, (side - 1) * len(doubted) + chosen)
+    for side, other in zip(SIDES[1:], others, strict=True):
+        chosen = degrees[doubted] == 90 * side
+        output.overwrite(doubted[chosen], other, chosen)
     return output, degrees

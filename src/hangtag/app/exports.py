@@ -18,6 +18,7 @@ from hangtag.app.review import ReviewedPhoto, ReviewedTag
 from hangtag.catalogue import PUBLIC_PHOTOS, PUBLIC_TABLE
 from hangtag.errors import require
 from hangtag.photo import read_photo
+from hangtag.turning import turned
 
 if TYPE_CHECKING:
     import polars
@@ -130,9 +131,10 @@ def write_catalogue(
     """Write a catalogue that can be trained with, as a zip in the layout of the public dataset.
 
     ``styles.csv`` has the columns ``id``, the attributes and ``productDisplayName`` (the name of
-    the photo's file); ``images/`` has a JPEG for each id. An id is the stem of the photo's name,
-    numbered where two are the same. Tags that don't qualify are left empty, which is how a
-    catalogue says that it doesn't know; photos without any tag are left out.
+    the photo's file); ``images/`` has a JPEG for each id, turned upright where it was for its tags.
+    An id is the stem of the photo's name, numbered where two are the same. Tags that don't qualify
+    are left empty, which is how a catalogue says that it doesn't know; photos without any tag are
+    left out.
 
     Args:
         photos: Whose tags and files are written.
@@ -154,7 +156,9 @@ def write_catalogue(
                 continue
             product = _unused_id(photo.name, taken)
             taken.add(product)
-            archive.writestr(f"{PUBLIC_PHOTOS}/{product}.jpg", _as_jpeg(photo.path.read_bytes()))
+            archive.writestr(
+                f"{PUBLIC_PHOTOS}/{product}.jpg", _as_jpeg(photo.path.read_bytes(), photo.turned)
+            )
             styles.writerow([product, *(tags.get(name) or "" for name in attributes), photo.name])
         archive.writestr(PUBLIC_TABLE, text.getvalue())
     return len(taken)
@@ -212,9 +216,10 @@ def _unused_id(name: str, taken: set[str]) -> str:
     return product
 
 
-def _as_jpeg(data: bytes) -> bytes:
-    if data.startswith(_JPEG_MAGIC):
+def _as_jpeg(data: bytes, degrees: int) -> bytes:
+    if data.startswith(_JPEG_MAGIC) and not degrees:
         return data
     out = io.BytesIO()
-    Image.fromarray(read_photo(data)).save(out, "JPEG", quality=_JPEG_QUALITY)
+    photo = turned(read_photo(data), degrees)
+    Image.fromarray(photo).save(out, "JPEG", quality=_JPEG_QUALITY)
     return out.getvalue()

@@ -133,6 +133,8 @@ class Workspace:
     ) -> bytes:
         """Show where the network looked for a value of an attribute; None: for its first choice.
 
+        A photo that was turned is shown and looked at upright, with all the detail of its file.
+
         Returns:
             A PNG: the photo with the class activation map over it.
 

@@ -22,6 +22,8 @@ Flip = Annotated[
     bool, typer.Option("--flip", help="Look at mirror images, too: better, but slower.")
 ]
 
+Turn = Annotated[bool, typer.Option(help="Turn photos upright that lie on a side or upside down.")]
+
 
 def explore(
     catalogue: _Catalogue,
@@ -75,6 +77,7 @@ def evaluate(
         typer.Option(help="Also measure as others did: temporal or retrieval."),
     ] = None,
     flip: Flip = False,
+    turn: Turn = True,
     columns: _Columns = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
@@ -94,6 +97,7 @@ def evaluate(
             columns=columns,
             protocol=protocol,
             flip=flip,
+            turn=turn,
             output=output,
             progress=lambda _, done, total: tell(done, total),
         )

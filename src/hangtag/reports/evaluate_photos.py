@@ -9,7 +9,7 @@ from hangtag import heat_map
 from hangtag.errors import HangtagError
 from hangtag.photo import read_photo
 from hangtag.reports import page
-from hangtag.turning import turned_input
+from hangtag.turning import turned, turned_input
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
 TOP_LOSSES = 12
@@ -129,7 +129,7 @@ class Gallery:
     def _thumbnail(self, photo: int) -> str | None:
         if photo not in self._thumbnails:
             try:
-                pixels = read_photo(self._read(photo))
+                pixels = turned(read_photo(self._read(photo)), int(self._evaluation.turned[photo]))
                 self._thumbnails[photo] = page.thumbnail(pixels)
             except HangtagError:
                 # Readable a moment ago; the report can do without it.

@@ -48,6 +48,7 @@ def run(
     columns: str | Path | None = None,
     protocol: str | None = None,
     flip: bool = False,
+    turn: bool = True,
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -62,6 +63,7 @@ def run(
         protocol: One of `hangtag.protocols.PROTOCOLS`; ``temporal`` tests on odd years, if one of
             the models was trained on even ones.
         flip: As for `hangtag.Tagger`.
+        turn: As for `hangtag.Tagger`.
         output: File to write, ``.html`` or ``.json``.
         progress: As for `hangtag.evaluate`.
 
@@ -77,7 +79,7 @@ def run(
     if output is not None and not output.absolute().parent.is_dir():
         raise HangtagError(f"{output}: there is no folder {output.parent}; make it first")
     products = read_catalogue(catalogue, columns=columns)
-    taggers = [Tagger(model, details=columns is not None, flip=flip) for model in models]
+    taggers = [Tagger(model, details=columns is not None, flip=flip, turn=turn) for model in models]
     by_years = protocol == "temporal" and any(one.info.split == "temporal" for one in taggers)
     kind: Kind | None = "temporal" if by_years else None
     evaluations = [

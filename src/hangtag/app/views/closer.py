@@ -72,16 +72,17 @@ def _picture(workspace: Workspace, photo: ReviewedPhoto) -> None:
         if attribute in photo.tags:
             tag = photo.tags[attribute]
             shown: Any = workspace.explained(photo, session.tagger(), attribute, tag.value)
-            caption = (
+            captions = [
                 f"Where the network looked for {parts.words(attribute)}: {tag.value or 'none'}"
-            )
+            ]
         else:
-            shown = workspace.large_picture(photo)
-            caption = f"Turned by {photo.turned}° to be upright" if photo.turned else ""
+            shown, captions = workspace.large_picture(photo), []
     except PhotoError as error:
         st.error(str(error))
         return
-    st.image(shown, caption=caption or None, width="stretch", alt=photo.name)
+    if photo.turned:
+        captions.append(f"Turned by {photo.turned}° to be upright")
+    st.image(shown, caption="; ".join(captions) or None, width="stretch", alt=photo.name)
     st.pills(
         "Where did the network look?",
         list(photo.tags),
