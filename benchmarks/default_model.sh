@@ -66,4 +66,4 @@ train lite2-longer --recipe two_cores/lite2-longer.toml --start lite2 --teacher 
     --teacher mean --teacher plain-lite2 $looks
 train larger-teachers --recipe two_cores/larger-teachers.toml --start mean --teacher mean \
     --teacher both --teacher lite2-longer --teacher plain-lite2 $looks
-average last larger-teachers mean "$shop" $looks --name hangtag-default-11
+average last larger-teachers mean "$shop" $looks --name hangtag-default-12
