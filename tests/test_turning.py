@@ -1,13 +1,17 @@
 """Photos that lie on a side or upside down are turned before they are tagged."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from drawing import draw_garment
 from drawn_photos import KINDS, DrawnPhotos
+from hangtag import orientation
 from hangtag.model import ModelError, Orientation, read_model, write_info
 from hangtag.orientation import fit_orientation
 from hangtag.photo import to_input
@@ -152,6 +156,45 @@ def test_photos_are_left_as_they_are_if_that_is_asked_for(turning_model: Path) -
 def test_mirror_images_are_turned_with_their_photos(turning_model: Path) -> None:
     photo = turned(np.asarray(draw_garment("Heels", "Blue").convert("RGB")), 180)
     assert Tagger(turning_model, flip=True).tag(photo).turned == 180
+
+
+class _CoarseTagger:
+    """Sees a photo as so many pale and dark spots; its input may have any shape."""
+
+    def __init__(self, input_size: tuple[int, int]) -> None:
+        self.input_size = input_size
+        self.model = SimpleNamespace(onnx_path=Path("none"))
+
+    def prepare(self, photo: np.ndarray) -> np.ndarray:
+        return to_input(photo, self.input_size)
+
+    def run(self, inputs: np.ndarray) -> Output:
+        height, width = self.input_size
+        spots = inputs.reshape(len(inputs), 8, height // 8, 8, width // 8, 3).mean((2, 4, 5))
+        nothing = np.zeros(len(inputs), np.float32)
+        return Output({}, spots.reshape(len(inputs), 64) / 255, nothing, nothing)
+
+    def run_all(self, batches: Iterable[np.ndarray]) -> Output:
+        return self.run(np.concatenate([*batches]))
+
+
+@pytest.mark.parametrize("input_size", [(24, 32), (32, 32), (32, 24)])
+def test_it_is_learnt_whatever_the_inputs_shape(
+    input_size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[np.ndarray] = []
+    monkeypatch.setattr(orientation, "add_orientation", lambda _, *arrays: written.extend(arrays))
+    tagger: Any = _CoarseTagger(input_size)
+    data: Any = DrawnPhotos(tagger, 100)
+    fitted = fit_orientation(tagger, data)
+    assert fitted is not None
+    assert [array.shape for array in written] == [(64, 3), (3,)]
+    # A photo that the classifier learnt from seems upright, and upside down once it's turned.
+    (photos,) = data.pool.batches(np.arange(40))
+    heads = np.stack([turned_input(photo, 180) for photo in photos])
+    for inputs, column in ((photos, 0), (heads, 2)):
+        said = tagger.run(inputs).embedding @ written[0] + written[1]
+        assert (said[:, column] > said[:, 2 - column]).mean() > 0.7
 
 
 def test_too_few_validation_photos_teach_nothing(tiny_model: Path, tmp_path: Path) -> None:

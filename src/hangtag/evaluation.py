@@ -39,6 +39,7 @@ RARE_BELOW = 50
 """A value with fewer training products than this is rare."""
 
 _DRAWS = 500
+"""How often labels are drawn from the confidences."""
 
 _SMALLEST = 1e-7  # what log-loss takes for 0; about float32's resolution near 1
 

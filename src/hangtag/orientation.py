@@ -113,8 +113,8 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _part(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cut a photo above and below until it's as wide as it was high, or less."""
+    """Cut an upright photo above and below until it's as wide as it was high, or less so."""
     height, width = photo.shape[:2]
-    rows = min(height, round(rng.uniform(width**2 / height, height)))
+    rows = round(rng.uniform(min(width**2 / height, height), height))
     top = rng.integers(height - rows + 1)
     return photo[top : top + rows]
