@@ -68,7 +68,7 @@ def tiny_model(
 @pytest.fixture(scope="session")
 def turning_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model, after it has learnt which way up photos lie, which takes more photos."""
-    from drawn_photos import DrawnPhotos
+    from drawn_photos import drawn_photos
     from hangtag.model import write_info
     from hangtag.orientation import fit_orientation
     from hangtag.tagger import Tagger
@@ -76,7 +76,7 @@ def turning_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("turning") / "turning"
     shutil.copytree(tiny_model, folder)
     tagger = Tagger(folder)
-    fitted = fit_orientation(tagger, DrawnPhotos(tagger, validation=150))  # type: ignore[arg-type]
+    fitted = fit_orientation(tagger, drawn_photos(tagger, validation=150))
     assert fitted is not None
     # So small a network is seldom sure; tests want it to turn what it thinks lies on its head.
     fitted = fitted.model_copy(update={"threshold": 1.0})

@@ -1,30 +1,37 @@
-"""Drawn garments as the part of training data that learning which way up photos lie asks for."""
+"""Drawn garments as training data: all that learning which way up photos lie asks for."""
 
 import numpy as np
 
 from drawing import draw_garment
+from hangtag.attributes import Taxonomy
 from hangtag.tagger import Tagger
-from hangtag.training_data import PhotoPool
+from hangtag.training_data import NO_PHOTO, PhotoPool, TrainingData
 
 KINDS = ("Tshirts", "Jeans", "Heels", "Caps", "Shirts")
 COLOURS = ("Red", "Blue", "Black", "Green", "Yellow", "Pink")
 _TRAINING = 240
 
 
-class DrawnPhotos:
+def drawn_photos(tagger: Tagger, validation: int) -> TrainingData:
     """Training photos of garments, each with noise of its own, and some for validation."""
-
-    def __init__(self, tagger: Tagger, validation: int) -> None:
-        dice = np.random.default_rng(0)
-        photos = []
-        for number in range(_TRAINING + validation):
-            kind, colour = KINDS[number % len(KINDS)], COLOURS[number % len(COLOURS)]
-            photo = np.asarray(draw_garment(kind, colour).convert("RGB"))
-            noisy = np.clip(photo + dice.integers(-12, 12, photo.shape), 0, 255)
-            seen = tagger.prepare(noisy.astype(np.uint8))
-            photos.append(np.dstack([seen, np.full(tagger.input_size, 255, np.uint8)]))
-        self.pool = PhotoPool([np.stack(photos)])
-
-    def kinds(self, part: str, *, extra: bool = True) -> list[np.ndarray]:
-        every = np.arange(len(self.pool))
-        return [every[_TRAINING:] if part == "validation" else every[:_TRAINING]]
+    dice = np.random.default_rng(0)
+    photos = []
+    for number in range(_TRAINING + validation):
+        kind, colour = KINDS[number % len(KINDS)], COLOURS[number % len(COLOURS)]
+        photo = np.asarray(draw_garment(kind, colour).convert("RGB"))
+        noisy = np.clip(photo + dice.integers(-12, 12, photo.shape), 0, 255)
+        seen = tagger.prepare(noisy.astype(np.uint8))
+        photos.append(np.dstack([seen, np.full(tagger.input_size, 255, np.uint8)]))
+    return TrainingData(
+        attributes=[],
+        details={},
+        auxiliary=[],
+        taxonomy=Taxonomy(),
+        pool=PhotoPool([np.stack(photos)]),
+        own=np.arange(len(photos)),
+        alternate=np.full(len(photos), NO_PHOTO),
+        targets={},
+        parts=np.repeat(["train", "validation"], [_TRAINING, validation]),
+        extra=np.zeros(len(photos), bool),
+        split="random",
+    )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drawing import draw_garment
-from drawn_photos import KINDS, DrawnPhotos
+from drawn_photos import KINDS, drawn_photos
 from hangtag import orientation
 from hangtag.model import ModelError, Orientation, read_model, write_info
 from hangtag.orientation import fit_orientation
@@ -185,7 +185,7 @@ def test_it_is_learnt_whatever_the_inputs_shape(
     written: list[np.ndarray] = []
     monkeypatch.setattr(orientation, "add_orientation", lambda _, *arrays: written.extend(arrays))
     tagger: Any = _CoarseTagger(input_size)
-    data: Any = DrawnPhotos(tagger, 100)
+    data = drawn_photos(tagger, 100)
     fitted = fit_orientation(tagger, data)
     assert fitted is not None
     assert [array.shape for array in written] == [(64, 3), (3,)]
@@ -201,7 +201,7 @@ def test_too_few_validation_photos_teach_nothing(tiny_model: Path, tmp_path: Pat
     shutil.copytree(tiny_model, tmp_path / "model")
     tagger = Tagger(tmp_path / "model")
     before = tagger.model.onnx_path.read_bytes()
-    assert fit_orientation(tagger, DrawnPhotos(tagger, 99)) is None  # type: ignore[arg-type]
+    assert fit_orientation(tagger, drawn_photos(tagger, 99)) is None
     assert tagger.model.onnx_path.read_bytes() == before
 
 

@@ -63,10 +63,8 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     """
     linear = require("train", "sklearn.linear_model")
     cluster = require("train", "sklearn.cluster")
-    rng = np.random.default_rng(_SEED)
     kinds = data.kinds("train")
-    # As many of each kind, so that a few phone photos among many shop photos count, too.
-    chosen = [rng.permutation(kind)[: _PICTURES // len(kinds)] for kind in kinds]
+    chosen = data.sample("train", _PICTURES, np.random.default_rng(_SEED))
     scenes = data.own[data.rows("train", extra=True)]
 
     def one_of(groups: list[np.ndarray]) -> Callable[[np.random.Generator], Picture]:
@@ -77,7 +75,7 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
         return photo
 
     makes = NoProduct(one_of(kinds), one_of([scenes]) if len(scenes) else None, _SEED)
-    photos = tagger.run_all(data.pool.batches(np.concatenate(chosen))).embedding
+    photos = tagger.run_all(data.pool.batches(chosen)).embedding
     pictures = makes.make(len(photos))
     nothing = tagger.run_all(
         np.array_split(pictures, range(_BATCH, len(pictures), _BATCH))

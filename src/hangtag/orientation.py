@@ -90,10 +90,8 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     """The classifier's weights float32 (D, 3) and bias float32 (3,), for the embedding."""
     linear = require("train", "sklearn.linear_model")
     rng = np.random.default_rng(_SEED)
-    kinds = data.kinds("train")
-    chosen = [rng.permutation(kind)[: _PICTURES // len(kinds)] for kind in kinds]
     embeddings, lies = [], []
-    for photos in data.pool.batches(np.concatenate(chosen)):
+    for photos in data.pool.batches(data.sample("train", _PICTURES, rng)):
         shown = [
             to_input(_part(photo, rng), tagger.input_size) if rng.random() < _CUT else photo
             for photo in photos

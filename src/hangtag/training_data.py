@@ -119,6 +119,14 @@ class TrainingData:
         kinds = [own, alternate[alternate != NO_PHOTO], *([others] if extra else [])]
         return [kind for kind in kinds if len(kind)]
 
+    def sample(self, part: str, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Positions of at most so many photos of a part, as many of each kind.
+
+        So a few phone photos among many shop photos count, too.
+        """
+        kinds = self.kinds(part)
+        return np.concatenate([rng.permutation(kind)[: count // len(kinds)] for kind in kinds])
+
 
 def read_catalogues(
     catalogue: "str | Path | Catalogue",

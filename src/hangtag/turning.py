@@ -88,7 +88,7 @@ def odds(orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     # A photo that `cure` quarter turns set upright has `cure - side` of them left after `side`.
     sides = np.array(SIDES)
-    left = SEEN_AS[(sides[:, np.newaxis] - sides) % 4]
+    left = SEEN_AS[(sides[:, np.newaxis] - sides) % len(SIDES)]
     evidence = orientation[:, sides, left].sum(axis=2)
     best = evidence.argmax(axis=1)
     others = np.where(sides == best[:, np.newaxis], -np.inf, evidence)

@@ -147,7 +147,9 @@ class TaggingService:
         self._metrics.batches.observe(len(jobs))
         self._metrics.inference.observe(time.perf_counter() - start)
         return [
-            Tagged(of_photo, self._explain(pixels, job.explained, of_photo))
+            Tagged(
+                of_photo, self._explain(pixels, job.explained, of_photo) if job.explained else {}
+            )
             for job, pixels, of_photo in zip(jobs, inputs, tags, strict=True)
         ]
 
