@@ -27,11 +27,13 @@ def test_poor_files_have_the_blocks_of_jpegs_and_the_colours_of_the_photo() -> N
         assert np.abs(plain.mean((0, 1)) - poor.mean((0, 1))).max() < 6
 
 
-def laid(photo: np.ndarray, mask: np.ndarray, share: float, *, flip: bool = False) -> np.ndarray:
-    """How training shows sixteen of a photo, of which some are laid on a side: (16, 128, 96, 3)."""
+def laid(
+    photo: np.ndarray, mask: np.ndarray, quarter: float, *, flip: bool = False, free: float = 0
+) -> np.ndarray:
+    """How training shows sixteen of a photo, of which some are turned: (16, 128, 96, 3)."""
     still = Augmentation(
         flip=flip, zoom=(1, 1), stretch=0, rotation=0, shift=0, brightness=0, contrast=0,
-        colour_cast=0, quarter_turn=share,
+        colour_cast=0, quarter_turn=quarter, any_turn=free,
     )  # fmt: skip
     torch.manual_seed(0)
     photos = torch.from_numpy(np.repeat(np.dstack([photo, mask])[None], 16, axis=0))
@@ -56,3 +58,18 @@ def test_photos_from_elsewhere_may_lie_on_either_side_and_shop_photos_stand() ->
     photo[:20, :48] = 0
     on_white = np.where(photo[..., 0] == 0, 255, 0).astype(np.uint8)
     assert np.abs(laid(photo, on_white, 1) - photo).max() < 1
+
+
+def test_photos_from_elsewhere_may_lie_in_any_direction_and_shop_photos_stand() -> None:
+    rows, columns = np.indices((128, 96))
+    photo = np.zeros((128, 96, 3), np.uint8)
+    photo[(np.abs(columns - 48) < 8) & (rows < 64)] = [255, 0, 0]
+    everything = np.full((128, 96), 255, np.uint8)
+    pointing = set()
+    for shown in laid(photo, everything, 0, free=1):
+        below, beside = np.argwhere(shown[..., 0] > 128).mean(0) - [63.5, 47.5]
+        pointing.add(round(np.degrees(np.arctan2(below, beside)) / 45))
+    assert len(pointing) > 5
+    photo[photo[..., 0] == 0] = 255
+    on_white = np.where(photo[..., 1] == 0, 255, 0).astype(np.uint8)
+    assert np.abs(laid(photo, on_white, 0, free=1) - photo).max() < 1

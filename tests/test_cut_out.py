@@ -103,6 +103,28 @@ def test_each_photo_is_shown_where_its_shop_did_not() -> None:
     assert (shown(white, from_white, background=1.0)[0, 0] != 255).any()
 
 
+def test_products_from_floors_are_moved_to_other_floors_and_not_onto_other_products() -> None:
+    photo = on_a_floor()
+    found = cut_out(photo)
+    assert found is not None
+    mask = np.where(found, 255, 0).astype(np.uint8)
+    grass = np.dstack([np.full((128, 96, 3), [20, 160, 20], np.uint8), np.zeros_like(mask)])
+    grass[20:108, 20:76] = [220, 20, 20, 255]
+    still = Augmentation(
+        flip=False, zoom=(1, 1), stretch=0, rotation=0, shift=0, brightness=0, contrast=0,
+        colour_cast=0, moved=1.0,
+    )  # fmt: skip
+    backgrounds = torch.from_numpy(np.repeat(grass[None], 4, axis=0))
+    photos = torch.from_numpy(np.repeat(np.dstack([photo, mask])[None], 32, axis=0))
+    torch.manual_seed(0)
+    shown = Augmenter(still, backgrounds)(photos, (128, 96)).permute(0, 2, 3, 1).numpy()
+    assert (np.abs(shown[:, 60:100, 32:64] - photo[60:100, 32:64]) < 1).all()
+    red, green = shown[..., 0][:, ~found], shown[..., 1][:, ~found]
+    grown = (np.abs(green - 160) < 25) & (red < 60)
+    assert (grown.mean(1) > 0.6).sum() > 16
+    assert (red - green > 100).mean() < 0.2
+
+
 def test_shadows_darken_the_ground_near_the_product() -> None:
     photo = on_a_floor()
     found = cut_out(photo)

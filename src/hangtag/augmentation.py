@@ -1,6 +1,7 @@
 """Random changes of training photos, a batch at a time, on whatever device the batch lies."""
 
 import io
+import itertools
 import math
 
 import numpy as np
@@ -18,6 +19,9 @@ _SOMEBODY = 0.01
 
 _WHITE_GROUND = 0.9
 """Mean level from which on what lies around a product is a studio's white."""
+
+_GROUND = 0.2
+"""Share of a photo that lies around the product at least where its ground is shown with others."""
 
 _SHADOW = 12
 """Into how many parts each side is cut to blur a shadow."""
@@ -37,6 +41,9 @@ class Augmenter:
 
     def __init__(self, recipe: Augmentation, backgrounds: Tensor | None = None) -> None:
         self.recipe = recipe
+        if backgrounds is not None:
+            grounds = (backgrounds[..., 3] == 0).flatten(1).float().mean(1) > _GROUND
+            backgrounds = backgrounds[grounds] if grounds.any() else backgrounds
         self.backgrounds = backgrounds
 
     def __call__(self, photos: Tensor, size: tuple[int, int], worn: Tensor | None = None) -> Tensor:
@@ -62,7 +69,7 @@ class Augmenter:
             somebody = (photos[..., 3] == WEARER).flatten(1).float().mean(1) > _SOMEBODY
             colours, product = self._undress(colours, mask, product, worn & somebody)
         colours = self._light(colours)
-        if self.recipe.background or self.recipe.studio:
+        if self.recipe.background or self.recipe.cuts_out:
             colours = self._replace_background(colours, product, _on_white(photos))
         if self.recipe.soften:
             colours = self._soften(colours)
@@ -78,11 +85,12 @@ class Augmenter:
         zoom = torch.exp(_uniform(count, low, high, device))
         stretch = torch.exp(_uniform(count, -recipe.stretch, recipe.stretch, device))
         angle = _uniform(count, -recipe.rotation, recipe.rotation, device) * math.pi / 180
-        if recipe.quarter_turn:
-            turned = _elsewhere(photos) & (torch.rand(count, device=device) < recipe.quarter_turn)
-            angle = angle + turned * _signs(count, True, device) * math.pi / 2
+        if recipe.quarter_turn or recipe.any_turn:
+            further = _elsewhere(photos) * self._turns(count, device)
+            angle = angle + further
             # Or what lies along the long side would be cut off.
-            zoom = torch.where(turned, zoom * min(height, width) / max(height, width), zoom)
+            sides = max(height, width) / min(height, width)
+            zoom = zoom / torch.hypot(torch.cos(further), sides * torch.sin(further))
         mirror = _signs(count, recipe.flip, device)
         upside_down = _signs(count, recipe.vertical_flip, device)
         ratio = height / width
@@ -94,6 +102,14 @@ class Augmenter:
         theta[:, 1, 1] = upside_down * torch.cos(angle) * stretch / zoom
         theta[:, :, 2] = 2 * _uniform((count, 2), -recipe.shift, recipe.shift, device)
         return functional.affine_grid(theta, [count, 4, *size], align_corners=False)
+
+    def _turns(self, count: int, device: torch.device) -> Tensor:
+        """Angles in radians, of which most are 0: (N,)."""
+        quarter, free = self.recipe.quarter_turn, self.recipe.any_turn
+        quarters = _signs(count, True, device) * math.pi / 2
+        turns = quarters * (torch.rand(count, device=device) < quarter)
+        freely = torch.rand(count, device=device) < free
+        return torch.where(freely, _uniform(count, -math.pi, math.pi, device), turns)
 
     def _undress(
         self, colours: Tensor, mask: Tensor, product: Tensor, worn: Tensor
@@ -117,14 +133,16 @@ class Augmenter:
     def _replace_background(self, colours: Tensor, mask: Tensor, on_white: Tensor) -> Tensor:
         """Show products where their shop didn't: on floors those on white, in studios the rest."""
         recipe, count = self.recipe, len(colours)
-        share = torch.where(on_white, recipe.background, recipe.studio)
-        chosen = torch.rand(count, device=colours.device) < share
+        share = torch.where(on_white, recipe.background, recipe.studio + recipe.moved)
+        drawn = torch.rand(count, device=colours.device)
+        chosen = drawn < share
+        moved = on_white | (drawn >= recipe.studio)
         studio = _studio(colours)
         if self.recipe.shadow:
             studio = studio * self._shadow(mask)
-        if self.recipe.studio:
+        if self.recipe.cuts_out:
             mask = torch.where(_each(on_white), mask, _smoothed(mask))
-        behind = torch.where(_each(on_white), self._surroundings(colours), studio)
+        behind = torch.where(_each(moved), self._surroundings(colours), studio)
         return torch.where(_each(chosen), colours * mask + behind * (1 - mask), colours)
 
     def _shadow(self, product: Tensor) -> Tensor:
@@ -146,15 +164,10 @@ class Augmenter:
         behind = functional.interpolate(flat + slope, size=size, mode="bilinear").clamp(0, 1)
         if self.backgrounds is not None and len(self.backgrounds):
             pick = torch.randint(len(self.backgrounds), (count,))
-            pieces = self.backgrounds[pick].to(device)[..., :3].permute(0, 3, 1, 2).float() / 255
-            theta = torch.zeros(count, 2, 3, device=device)
-            zoom = _uniform(count, 0.3, 0.7, device)
-            theta[:, 0, 0] = theta[:, 1, 1] = zoom
-            # Pieces come from the photo's edges, where the floor is.
-            side = torch.sign(_uniform((count, 2), -1, 1, device))
-            theta[:, :, 2] = side * (1 - zoom)[:, None]
-            grid = functional.affine_grid(theta, [count, 3, *size], align_corners=False)
-            scenes = functional.grid_sample(pieces, grid, align_corners=False)
+            pieces = self.backgrounds[pick].to(device).permute(0, 3, 1, 2).float() / 255
+            scenes = functional.grid_sample(
+                pieces[:, :3], _grounds(pieces[:, 3:], size), align_corners=False
+            )
             real = torch.rand(count, device=device) < 0.7
             behind = torch.where(_each(real), scenes, behind)
         return behind
@@ -187,6 +200,26 @@ class Augmenter:
             poor = torch.from_numpy(np.array(Image.open(saved)))
             compressed[at] = poor.permute(2, 0, 1).to(colours) / 255
         return compressed
+
+
+def _grounds(masks: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Where in photos to look for a floor, (N, h, w, 2): of a piece in each corner the one that
+    shows the least of the product in masks (N, 1, H, W), any of them where none was found."""
+    count, device = len(masks), masks.device
+    least = torch.full((count,), math.inf, device=device)
+    chosen = torch.zeros(count, 2, 3, device=device)
+    for corner in itertools.product((-1, 1), repeat=2):
+        theta = torch.zeros_like(chosen)
+        zoom = _uniform(count, 0.2, 0.6, device)
+        theta[:, 0, 0] = theta[:, 1, 1] = zoom
+        theta[:, :, 2] = torch.tensor(corner, device=device) * (1 - zoom)[:, None]
+        coarse = functional.affine_grid(theta, [count, 1, 8, 8], align_corners=False)
+        covered = functional.grid_sample(masks, coarse, align_corners=False).flatten(1).mean(1)
+        covered = covered + _uniform(count, 0, 0.01, device)
+        less = covered < least
+        least = torch.where(less, covered, least)
+        chosen = torch.where(less[:, None, None], theta, chosen)
+    return functional.affine_grid(chosen, [count, 1, *size], align_corners=False)
 
 
 def _on_white(photos: Tensor) -> Tensor:

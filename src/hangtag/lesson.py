@@ -237,7 +237,8 @@ def _optimiser(network: HangtagNetwork, recipe: Recipe) -> torch.optim.Optimizer
 def _backgrounds(data: TrainingData, recipe: Recipe) -> Tensor | None:
     """Some photos of the extra catalogues, which show real surroundings."""
     rows = data.rows("train", extra=True)
-    if not recipe.augmentation.background or not len(rows):
+    augmentation = recipe.augmentation
+    if not (augmentation.background or augmentation.moved) or not len(rows):
         return None
     chosen = rows[:: max(1, len(rows) // _BACKGROUNDS)]
     return torch.from_numpy(data.pool.take(data.own[chosen]))

@@ -137,6 +137,8 @@ class Augmentation(_Section):
     """Largest rotation, in degrees."""
     quarter_turn: float = Field(0.0, ge=0, le=1)
     """Share of the photos with other surroundings than white that are laid on a side."""
+    any_turn: float = Field(0.0, ge=0, le=1)
+    """Share of these photos that are turned by any angle, as clothes lie on a floor."""
     shift: float = Field(0.08, ge=0, lt=1)
     """Largest shift, as a share of the photo's side."""
     brightness: float = Field(0.1, ge=0, lt=1)
@@ -148,6 +150,8 @@ class Augmentation(_Section):
     studio: float = Field(0.0, ge=0, le=1)
     """Share of the photos with other surroundings whose product is set on a plain pale ground,
     where it can be cut out."""
+    moved: float = Field(0.0, ge=0, le=1)
+    """Share of these photos whose product is set in the surroundings of another photo, likewise."""
     shadow: float = Field(0.0, ge=0, le=1)
     """How dark the shadow of half of the products set on a plain ground may get."""
     wearer: float = Field(0.0, ge=0, le=1)
@@ -171,6 +175,17 @@ class Augmentation(_Section):
         if self.cutmix + self.mixup > 1:
             raise ValueError("cutmix and mixup are shares of the batches: together at most 1")
         return self
+
+    @model_validator(mode="after")
+    def _moved_to_one_place(self) -> "Augmentation":
+        if self.studio + self.moved > 1:
+            raise ValueError("studio and moved are shares of the same photos: together at most 1")
+        return self
+
+    @property
+    def cuts_out(self) -> bool:
+        """Whether products are cut out of other surroundings than white."""
+        return self.studio + self.moved > 0
 
     def scaled(self, share: float) -> "Augmentation":
         """The same changes, each going only ``share`` (0 to 1) as far or happening as often."""

@@ -195,7 +195,7 @@ def prepare(
         cached_photos,
         size=recipe.input_size,
         progress=progress,
-        cuts=recipe.augmentation.studio > 0,
+        cuts=recipe.augmentation.cuts_out,
         wearers=recipe.augmentation.wearer > 0,
     )
     caches = [read(one) for one in catalogues]
