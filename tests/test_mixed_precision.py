@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from hangtag import lesson, mixed_precision, trainer, training
+from hangtag import lightning_module, mixed_precision, trainer, training
 from hangtag.attributes import Attribute
 from hangtag.augmentation import Augmenter
 from hangtag.judge import evaluate
@@ -110,7 +110,7 @@ def test_a_run_in_sixteen_bits_learns_and_moves_photos_exactly(
             return super().__call__(*inputs)
 
     monkeypatch.setattr(trainer, "precision", lambda: "bf16-mixed")
-    monkeypatch.setattr(lesson, "Augmenter", Watched)
+    monkeypatch.setattr(lightning_module, "Augmenter", Watched)
     model = training.train(drawn_catalogue, tiny_recipe, tmp_path / "model")
     assert mixed
     assert not any(mixed)

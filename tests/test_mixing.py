@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hangtag.lesson import Lesson
+from hangtag.lightning_module import Lesson
 from hangtag.mixing import mix
 from hangtag.recipe import Augmentation, Recipe
 from hangtag.training_data import TrainingBatches, prepare, read_catalogues
@@ -63,7 +63,7 @@ def test_a_mixture_learns_the_labels_of_both_by_their_share(
     turned = {name: batch[name].roll(int(name != "photos"), 0) for name in batch}
 
     def loss(batch: dict[str, torch.Tensor], own: float) -> float:
-        monkeypatch.setattr("hangtag.lesson.mix", lambda photos, _: (photos, own))
+        monkeypatch.setattr("hangtag.lightning_module.mix", lambda photos, _: (photos, own))
         torch.manual_seed(1)
         return lesson.training_step(batch, 0).item()
 

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from hangtag.catalogue import read_catalogue
-from hangtag.lesson import Lesson
+from hangtag.lightning_module import Lesson
 from hangtag.moving_average import moving_average
 from hangtag.recipe import Recipe
 from hangtag.training_data import prepare

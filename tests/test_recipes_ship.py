@@ -11,7 +11,7 @@ from hangtag.attributes import COLOUR_GROUPS
 from hangtag.cache import cache_folder
 from hangtag.catalogue import read_catalogue
 from hangtag.feature_cache import cached_features, is_cacheable
-from hangtag.lesson import Lesson
+from hangtag.lightning_module import Lesson
 from hangtag.recipe import Recipe, read_recipe, recipe_names
 from hangtag.training_data import TrainingData, prepare
 

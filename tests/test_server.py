@@ -16,7 +16,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from hangtag.calibration import PRECISIONS
+from hangtag.precision import PRECISIONS
 from hangtag.server import routes
 from serving import (
     PATIENCE_SECONDS,

@@ -13,7 +13,7 @@ from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import STILL
 from hangtag.judge import evaluate
-from hangtag.lesson import Lesson
+from hangtag.lightning_module import Lesson
 from hangtag.model import WEIGHTS, read_model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Loss, Recipe, parse_recipe

@@ -7,8 +7,10 @@ from hangtag.errors import require
 
 if TYPE_CHECKING:
     from hangtag.catalogue import read_catalogue as read_catalogue
+    from hangtag.errors import HangtagError as HangtagError
     from hangtag.judge import evaluate as evaluate
     from hangtag.tagger import Tagger as Tagger
+    from hangtag.tags import PhotoTags as PhotoTags
     from hangtag.training import train as train
 
 # These libraries send usage statistics to their makers unless they're told not to before they load.
@@ -23,6 +25,8 @@ for _name, _value in _SILENT.items():
 __version__ = "0.1.0"
 
 _HOMES = {
+    "HangtagError": ("hangtag.errors", ""),
+    "PhotoTags": ("hangtag.tags", ""),
     "Tagger": ("hangtag.tagger", ""),
     "read_catalogue": ("hangtag.catalogue", ""),
     "train": ("hangtag.training", "train"),
@@ -30,7 +34,9 @@ _HOMES = {
 }
 """Module of each public name, and the extra that it needs."""
 
-__all__ = ["Tagger", "__version__", "evaluate", "read_catalogue", "train"]
+__all__ = [
+    "HangtagError", "PhotoTags", "Tagger", "__version__", "evaluate", "read_catalogue", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

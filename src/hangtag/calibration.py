@@ -10,9 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from hangtag.attributes import TYPE, Attribute, Taxonomy
-
-PRECISIONS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995)
-"""The precision targets for which a model stores a threshold."""
+from hangtag.precision import PRECISIONS
 
 NEVER = 2.0
 """A threshold that no confidence reaches."""

@@ -8,17 +8,37 @@ from typing import Annotated, Any
 
 import typer
 
-from hangtag.commands import judging, training
+from hangtag import __version__
+from hangtag.commands import judging, options, training
 from hangtag.errors import HangtagError, require
+from hangtag.precision import DEFAULT
 from hangtag.server.settings import Settings
 
 app = typer.Typer(
     name="hangtag",
-    help="Look at fashion product photos and write their hang tags.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hangtag {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hangtag(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Look at fashion product photos and write their hang tags."""
 
 
 class Engine(StrEnum):
@@ -47,10 +67,8 @@ def tag(
             help="Write a table: .csv, .jsonl or .parquet; with Ray: a folder or URL for parts.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "default",
-    attributes: Annotated[
-        list[str] | None, typer.Option("--attribute", "-a", help="Only this one; may be repeated.")
-    ] = None,
+    model: options.Model = "default",
+    attributes: options.Attributes = None,
     details: Annotated[
         bool,
         typer.Option(
@@ -58,28 +76,33 @@ def tag(
             help="Tag also a neck, a sleeve length, …, of the article types that have it.",
         ),
     ] = False,
-    precision: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of accepted tags that must be right.")
-    ] = 0.95,
+    precision: options.Precision = DEFAULT,
     alternatives: Annotated[int, typer.Option(min=0, help="Runner-up values to list.")] = 3,
-    flip: judging.Flip = False,
-    turn: judging.Turn = True,
-    photo_column: Annotated[
-        str | None, typer.Option(help="Column of the tables that holds the photos.")
-    ] = None,
+    flip: options.Flip = False,
+    turn: options.Turn = True,
+    photo_column: options.PhotoColumn = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
     progress: Annotated[
         bool | None, typer.Option(help="Show progress (default: when it goes to a terminal).")
     ] = None,
 ) -> None:
-    """Tag photos. A run into a file that was stopped goes on when it is started again."""
+    """Tag photos. A run into a file that was stopped goes on when it is started again.
+
+    Examples:
+
+    hangtag tag shirt.jpg
+
+    hangtag tag photos/ -o tags.csv
+
+    hangtag tag products.csv --photo-column image --json
+    """
     from hangtag.bulk.command import run
     from hangtag.bulk.inputs import Inputs
     from hangtag.bulk.job import StoppedError
     from hangtag.tagger import Tagger
 
-    options: dict[str, Any] = {
+    chosen: dict[str, Any] = {
         "precision": precision,
         "attributes": attributes,
         "details": details,
@@ -89,12 +112,12 @@ def tag(
     }
     try:
         outcome = run(
-            Tagger(model, **options, threads=1),
+            Tagger(model, **chosen, threads=1),
             Inputs(photos, photo_column),
             output=output,
             as_json=as_json,
             on_ray=engine is Engine.RAY,
-            options=options,
+            options=chosen,
             progress=progress,
         )
     except (StoppedError, KeyboardInterrupt) as stopped:
@@ -105,9 +128,9 @@ def tag(
         raise typer.Exit(1)
 
 
-def serve(**options: Any) -> None:
+def serve(**settings: Any) -> None:
     """Serve a model as a REST API, until SIGTERM or Ctrl+C."""
-    require("serve", "hangtag.server.application").serve(Settings(**options))
+    require("serve", "hangtag.server.application").serve(Settings(**settings))
 
 
 # Each setting is an option, described where it is defined.
@@ -118,14 +141,10 @@ app.command()(serve)
 @app.command("app")
 def web_app(
     *,
-    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "default",
-    precision: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of accepted tags that must be right.")
-    ] = 0.95,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 answers other machines, too.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    model: options.Model = "default",
+    precision: options.Precision = DEFAULT,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8501,
     browser: Annotated[bool, typer.Option(help="Open it in the web browser.")] = True,
 ) -> None:
     """Tag photos, review and correct their tags in the web browser, until Ctrl+C."""
@@ -171,7 +190,7 @@ class Form(StrEnum):
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="Name or folder of the model.")],
+    model: options.ModelName,
     *,
     form: Annotated[
         Form, typer.Option("--format", help="The ONNX graph, or a model folder computing in int8.")
@@ -190,7 +209,7 @@ def export(
     from hangtag.progress import step_progress
 
     if form is Form.ONNX:
-        export_onnx(model, output)
+        typer.echo(f"{export_onnx(model, output)}: uint8 photos (N, h, w, 3) in, logits out")
         return
     if calibrate is None:
         raise HangtagError("onnx-int8: needs photos; name the catalogue with --calibrate")

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from hangtag.errors import require
-from hangtag.graph import add_domain_score
 from hangtag.model import Domain
 from hangtag.no_product import NoProduct, Picture
+from hangtag.onnx_graph import add_domain_score
 from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
 

@@ -40,9 +40,9 @@ def export_onnx(model: str | Path, output: Path) -> Path:
         output: File to write.
 
     Raises:
-        HangtagError: No such model, the file can't be written, or the extra ``train`` is missing.
+        HangtagError: No such model, the file can't be written, or the extra ``export`` is missing.
     """
-    onnx = require("train", "onnx")
+    onnx = require("export", "onnx")
     opened = read_model(model)
     graph = onnx.load(opened.onnx_path, load_external_data=False)
     # Not by onnx itself, which takes no weights that are a link, as those of a hub's cache are.

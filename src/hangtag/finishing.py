@@ -21,10 +21,10 @@ from hangtag.calibration import (
 )
 from hangtag.card import write_card
 from hangtag.domain import fit_domain
-from hangtag.graph import write_network
 from hangtag.judge import evaluate
 from hangtag.model import ModelInfo, Vocabulary, write_info
 from hangtag.network import HangtagNetwork
+from hangtag.onnx_graph import write_network
 from hangtag.orientation import fit_orientation
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe

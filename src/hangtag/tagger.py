@@ -27,6 +27,7 @@ from hangtag.model import (
     read_model,
 )
 from hangtag.photo import PhotoError, Source, read_photo, to_input
+from hangtag.precision import DEFAULT, HIGHEST
 from hangtag.tags import Alternative, PhotoTags, Tag
 from hangtag.turning import upright
 
@@ -92,7 +93,7 @@ class Tagger:
 
     Args:
         model: Name of a model that ships, or a model folder.
-        precision: What share of the accepted tags shall be right, 0.8 to 0.995.
+        precision: What share of the accepted tags shall be right, 0 to 0.995; below 0.8 it's as 0.8.
         attributes: Which to tag; by default all that every product has.
         details: Tag also those that only some article types have, such as a neck, where the photo
             shows one of these types.
@@ -105,7 +106,7 @@ class Tagger:
 
     Raises:
         ModelError: The model is missing, damaged or newer than this hangtag.
-        HangtagError: An attribute that the model doesn't know.
+        HangtagError: An attribute that the model doesn't know, or a precision above 0.995.
 
     Example:
         >>> tags = Tagger().tag("shirt.jpg").tags
@@ -117,7 +118,7 @@ class Tagger:
         self,
         model: str | Path = "default",
         *,
-        precision: float = 0.95,
+        precision: float = DEFAULT,
         attributes: Sequence[str] | None = None,
         details: bool = False,
         alternatives: int = 3,
@@ -125,6 +126,8 @@ class Tagger:
         turn: bool = True,
         threads: int | None = None,
     ) -> None:
+        if not 0 <= precision <= HIGHEST:
+            raise HangtagError(f"precision {precision:g}: choose one between 0 and {HIGHEST:g}")
         self.model: Model = read_model(model)
         self.info: ModelInfo = self.model.info
         self.input_size = self.info.input_size
@@ -175,8 +178,12 @@ class Tagger:
     ) -> PhotoTags | list[PhotoTags]:
         """Tag one photo or several.
 
-        A photo is a path, the bytes of a file, a PIL image, or an array uint8 (H, W, 3). One that
-        can't be read gets an error in its place.
+        A photo is a path, the bytes of a file, a PIL image, or an array uint8 (H, W, 3). For
+        folders, zips and tables there is `hangtag.bulk.inputs.Inputs`.
+
+        Returns:
+            The tags of one photo, or of each in order. One that can't be read has an ``error`` and
+            no tags.
         """
         if isinstance(photos, (list, tuple)):
             return list(self._tag_all(photos))

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import finish
-from hangtag.lesson import Lesson
+from hangtag.lightning_module import Lesson
 from hangtag.model import read_model
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe

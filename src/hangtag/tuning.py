@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.feature_cache import STILL, cached_features, is_cacheable
-from hangtag.lesson import Lesson
+from hangtag.lightning_module import Lesson
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from hangtag.errors import HangtagError, require
+from hangtag.precision import DEFAULT
 
 MODEL_VARIABLE = "HANGTAG_APP_MODEL"
 PRECISION_VARIABLE = "HANGTAG_APP_PRECISION"
@@ -19,7 +20,7 @@ _THEME = Path(__file__).with_name("theme.toml")
 def launch(
     model: str = "default",
     *,
-    precision: float = 0.95,
+    precision: float = DEFAULT,
     host: str = "127.0.0.1",
     port: int = 8501,
     browser: bool = True,

@@ -9,6 +9,7 @@ import streamlit as st
 from hangtag.app.launch import MODEL_VARIABLE, PRECISION_VARIABLE
 from hangtag.app.review import Review, ReviewedPhoto
 from hangtag.app.workspace import Workspace, Workspaces
+from hangtag.precision import DEFAULT
 
 if TYPE_CHECKING:
     from hangtag.tagger import Tagger
@@ -26,7 +27,7 @@ def _load(model: str, precision: float) -> "Tagger":
 
 def precision() -> float:
     """Share of accepted tags that are to be right, as the app was started with."""
-    return float(os.environ.get(PRECISION_VARIABLE, "0.95"))
+    return float(os.environ.get(PRECISION_VARIABLE, DEFAULT))
 
 
 def tagger() -> "Tagger":

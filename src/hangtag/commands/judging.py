@@ -5,28 +5,12 @@ from typing import Annotated
 
 import typer
 
+from hangtag.commands import options
 from hangtag.errors import require
-
-_Catalogue = Annotated[
-    Path, typer.Argument(help="Zip, folder or table of products.", show_default=False)
-]
-_Columns = Annotated[
-    Path | None, typer.Option(help="A table with more attributes of the same ids.")
-]
-_PhotoColumn = Annotated[
-    str | None, typer.Option(help="Column of the table that holds the photos.")
-]
-
-Part = Annotated[str, typer.Option(help="train, validation, test or all.")]
-Flip = Annotated[
-    bool, typer.Option("--flip", help="Look at mirror images, too: better, but slower.")
-]
-
-Turn = Annotated[bool, typer.Option(help="Turn photos upright that lie on a side or upside down.")]
 
 
 def explore(
-    catalogue: _Catalogue,
+    catalogue: options.Catalogue,
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
@@ -36,8 +20,8 @@ def explore(
         list[str] | None,
         typer.Option(help="Count two attributes together: gender:usage. May be repeated."),
     ] = None,
-    columns: _Columns = None,
-    photo_column: _PhotoColumn = None,
+    columns: options.Columns = None,
+    photo_column: options.PhotoColumn = None,
 ) -> None:
     """Show what is in a catalogue, and what is wrong with it."""
     from hangtag.catalogue import read_catalogue
@@ -67,7 +51,7 @@ def evaluate(
         ),
     ],
     *,
-    split: Part = "test",
+    split: options.Part = "test",
     photos: Annotated[
         Path | None,
         typer.Option(help="Folder or zip of other photos of the same products, named by id."),
@@ -76,9 +60,9 @@ def evaluate(
         str | None,
         typer.Option(help="Also measure as others did: temporal or retrieval."),
     ] = None,
-    flip: Flip = False,
-    turn: Turn = True,
-    columns: _Columns = None,
+    flip: options.Flip = False,
+    turn: options.Turn = True,
+    columns: options.Columns = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
     ] = None,
@@ -108,7 +92,7 @@ def evaluate(
 
 
 def audit(
-    catalogue: _Catalogue,
+    catalogue: options.Catalogue,
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the suspicions: a CSV file.")
@@ -133,12 +117,10 @@ def audit(
         Path | None,
         typer.Option(help="Don't search: apply this table, written by -o and gone through."),
     ] = None,
-    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "default",
-    attributes: Annotated[
-        list[str] | None, typer.Option("--attribute", "-a", help="Only this one; may be repeated.")
-    ] = None,
-    columns: _Columns = None,
-    photo_column: _PhotoColumn = None,
+    model: options.Model = "default",
+    attributes: options.Attributes = None,
+    columns: options.Columns = None,
+    photo_column: options.PhotoColumn = None,
 ) -> None:
     """Find labels that are probably wrong, and correct them in a copy."""
     from hangtag.catalogue import read_catalogue

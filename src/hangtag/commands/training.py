@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hangtag.commands.judging import Part
+from hangtag.commands import options
 from hangtag.errors import require
 
-_Catalogue = Annotated[Path, typer.Argument(help="Zip, folder or table.", show_default=False)]
 _Recipe = Annotated[str, typer.Option(help="Name of a recipe that ships, or file.")]
 _Split = Annotated[str, typer.Option(help="random or temporal.")]
 _Weights = Annotated[
@@ -37,7 +36,7 @@ _Name = Annotated[str | None, typer.Option(help="The model's name.")]
 
 
 def train(
-    catalogue: _Catalogue,
+    catalogue: options.Catalogue,
     *,
     output: _Output,
     recipe: _Recipe = "default",
@@ -116,7 +115,10 @@ def average(
     *,
     output: _Output,
     alternate: _Alternate = None,
-    extra: _Extra = None,
+    extra: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another catalogue that they learnt from; may be repeated."),
+    ] = None,
     details: _Details = None,
     name: _Name = None,
 ) -> None:
@@ -144,11 +146,11 @@ def average(
 
 
 def calibrate(
-    model: Annotated[str, typer.Argument(help="Name or folder of the model.", show_default=False)],
-    catalogue: _Catalogue,
+    model: options.ModelName,
+    catalogue: options.Catalogue,
     *,
     output: _Output,
-    split: Part = "all",
+    split: options.Part = "all",
     name: _Name = None,
 ) -> None:
     """Fit a model's confidences, and what it accepts, to the labels of your own catalogue.
@@ -179,7 +181,7 @@ def calibrate(
 
 
 def compare(
-    catalogue: _Catalogue,
+    catalogue: options.Catalogue,
     *,
     recipe: Annotated[
         list[str] | None,
@@ -236,7 +238,7 @@ def compare(
 
 
 def tune(
-    catalogue: _Catalogue,
+    catalogue: options.Catalogue,
     *,
     recipe: _Recipe = "default",
     trials: Annotated[

@@ -7,6 +7,9 @@ from typing import Annotated
 
 from typer import Option
 
+from hangtag.commands import options
+from hangtag.precision import DEFAULT
+
 MEBIBYTE = 2**20
 
 
@@ -23,11 +26,9 @@ class LogLevel(StrEnum):
 class Settings:
     """How to serve a model. ``hangtag serve`` has an option for each field."""
 
-    model: Annotated[str, Option(help="Name or folder of the model.")] = "default"
-    host: Annotated[
-        str, Option(help="Address to listen on; 0.0.0.0 answers other machines, too.")
-    ] = "127.0.0.1"
-    port: Annotated[int, Option(min=1, max=65535)] = 5000
+    model: options.Model = "default"
+    host: options.Host = "127.0.0.1"
+    port: options.Port = 5000
     workers: Annotated[
         int, Option(min=1, help="Processes; each has the model and a queue of its own.")
     ] = 1
@@ -39,9 +40,7 @@ class Settings:
             "0: all cores, shared among the workers.",
         ),
     ] = 0
-    precision: Annotated[
-        float, Option(min=0, max=1, help="Share of accepted tags that should be right.")
-    ] = 0.95
+    precision: options.Precision = DEFAULT
     alternatives: Annotated[int, Option(min=0, help="Other values that each tag lists.")] = 3
     max_batch: Annotated[
         int, Option(min=1, help="Most photos that go through the network together.")
