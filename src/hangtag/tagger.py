@@ -93,7 +93,8 @@ class Tagger:
 
     Args:
         model: Name of a model that ships, or a model folder.
-        precision: What share of the accepted tags shall be right, 0 to 0.995; below 0.8 it's as 0.8.
+        precision: What share of the accepted tags shall be right, 0 to 0.995; models know targets
+            from 0.8 on.
         attributes: Which to tag; by default all that every product has.
         details: Tag also those that only some article types have, such as a neck, where the photo
             shows one of these types.

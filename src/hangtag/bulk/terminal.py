@@ -1,6 +1,8 @@
 """What the user sees of a run: tags as tables, progress with rate and time left."""
 
+import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -31,6 +33,9 @@ ROWS_AT_A_TIME = 40
 _WIDE = 110
 """Columns of text that a table of all seven attributes needs."""
 
+_LONGEST_NAME = 25
+"""Characters of a photo's name that a table shows."""
+
 _UNKNOWN = "not like any product that the model was trained on"
 _STYLES = {"accept": "green", "review": "yellow"}
 
@@ -41,6 +46,8 @@ class TagTables:
     Args:
         attributes: Names of those that are tagged.
         details: Which of them only some photos have; they share a column.
+
+    Many photos are followed by what the marks mean and how many of their tags are accepted.
     """
 
     def __init__(self, attributes: Sequence[str], details: Collection[str] = ()):
@@ -49,6 +56,7 @@ class TagTables:
         self._waiting: list[PhotoTags] = []
         self._console = Console()
         self._printed = False
+        self._decisions: Counter[str] = Counter()
 
     def write(self, results: Sequence["PhotoTags"]) -> None:
         """Take results, and print them once there are enough for a table."""
@@ -63,8 +71,11 @@ class TagTables:
         # Also after Ctrl-C: what is done is shown.
         if len(self._waiting) == 1 and not self._printed:
             self._print_one(self._waiting[0])
-        elif self._waiting:
+            return
+        if self._waiting:
             self._print_many()
+        if self._decisions:
+            self._console.print(Text(_legend(self._decisions), "dim"))
 
     def _print_one(self, result: "PhotoTags") -> None:
         if result.error:
@@ -87,8 +98,11 @@ class TagTables:
 
     def _print_many(self) -> None:
         shown = self._shown()
-        table = Table(pad_edge=False, box=SIMPLE_HEAD)
-        table.add_column("photo", overflow="fold")
+        folder = _common_folder([result.photo for result in self._waiting])
+        table = Table(pad_edge=False, box=SIMPLE_HEAD, title_justify="left")
+        if folder:
+            table.title = Text(f"in {folder}", "italic")
+        table.add_column("photo", no_wrap=True)
         for name in shown:
             table.add_column(_words(name))
         if self._details:
@@ -97,7 +111,8 @@ class TagTables:
             cells = [_cell(result.tags.get(name)) for name in shown]
             if self._details:
                 cells.append(self._detail_cell(result))
-            table.add_row(Text(result.photo), *cells)
+            table.add_row(Text(_elided(result.photo[len(folder) :])), *cells)
+            self._decisions.update(tag.decision for tag in result.tags.values())
         self._console.print(table)
         left_out = [name for name in self._attributes if name not in shown]
         if left_out:
@@ -139,7 +154,29 @@ def _turned(result: "PhotoTags") -> str:
 def _cell(tag: "Tag | None") -> Text:
     if tag is None:
         return Text("")
-    return Text(f"{tag.value} {tag.confidence:.0%}", _STYLES.get(tag.decision, ""))
+    mark = " ?" if tag.decision == "review" else ""
+    return Text(f"{tag.value} {tag.confidence:.0%}{mark}", _STYLES.get(tag.decision, ""))
+
+
+def _legend(decisions: Counter[str]) -> str:
+    return (
+        f"? = please look: less sure than --precision asks. "
+        f"{decisions['accept']:,} of {decisions.total():,} tags accepted"
+    )
+
+
+def _common_folder(photos: Sequence[str]) -> str:
+    """The folder that all of them lie in, up to its slash."""
+    folders = {name[: max(name.rfind("/"), name.rfind(os.sep)) + 1] for name in photos}
+    return folders.pop() if len(folders) == 1 else ""
+
+
+def _elided(name: str) -> str:
+    """A name short enough for a column: the middle goes, for names differ at the end."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    half = (_LONGEST_NAME - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
 
 
 class _Rate(ProgressColumn):
