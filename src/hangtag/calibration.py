@@ -35,6 +35,9 @@ _SUREST = 1 - 1e-6
 ENOUGH = 100
 """Labelled photos of one source that set an attribute's thresholds, at least."""
 
+_LEAST_SURE = 0.8
+"""The confidence below which no tag is accepted, however precise those above it are together."""
+
 _SMALLEST_SAMPLE = 30
 """Thresholds above which fewer validation photos lie than this aren't trusted."""
 
@@ -318,13 +321,15 @@ def fit_thresholds(
 ) -> dict[float, float]:
     """For each precision target the lowest confidence from which on tags were that precise.
 
+    None lies below 0.8: the many sure tags of an easy attribute would else let guesses pass.
+
     Args:
         confidence: float (N,).
         right: bool (N,).
         tolerance: How far the precision may lie below the target, 0 to 1.
 
     Returns:
-        Threshold by target, `NEVER` where the target isn't reached on at least 30 photos.
+        Threshold by target, 0.8 to 1; `NEVER` where 30 photos or more don't reach the target.
     """
     order = np.argsort(-confidence, kind="stable")
     precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
@@ -332,6 +337,7 @@ def fit_thresholds(
     sorted_confidence = confidence[order]
     cuttable = np.append(sorted_confidence[:-1] > sorted_confidence[1:], True)[: len(order)]
     cuttable[: _SMALLEST_SAMPLE - 1] = False
+    cuttable &= sorted_confidence >= _LEAST_SURE
     thresholds = {}
     for target in PRECISIONS:
         reached = np.flatnonzero(cuttable & (precision >= target - tolerance))

@@ -123,6 +123,9 @@ def tag(
     except (StoppedError, KeyboardInterrupt) as stopped:
         typer.echo(str(stopped) or "stopped", err=True)
         raise typer.Exit(130) from stopped
+    if output is not None:
+        before = ", in place of what it held" if outcome.replaced else ""
+        typer.echo(f"{output}: {outcome.total:,} photos{before}", err=True)
     if outcome.errors:
         typer.echo(f"{outcome.errors:,} of {outcome.total:,} photos have errors", err=True)
         raise typer.Exit(1)

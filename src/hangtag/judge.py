@@ -80,8 +80,8 @@ def evaluate(
         raise HangtagError(f"{catalogue.source}: no photo can be read, e.g. {photo}: {message}")
     judged, left_out = _hold_against(tagger, said.values, labels, said.rows)
     if not judged:
-        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise HangtagError(f"{catalogue.source}: nothing to judge by ({reasons})")
+        why = _no_column_of(tagger, catalogue) or f"nothing to judge by ({_listed(left_out)})"
+        raise HangtagError(f"{catalogue.source}: {why}")
     types = labels.get(TYPE, [])
     return Evaluation(
         tagger=tagger,
@@ -99,6 +99,22 @@ def evaluate(
         training_counts=Counter(
             label for label, counts in zip(types, counted, strict=False) if counts and label
         ),
+    )
+
+
+def _listed(left_out: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in left_out.items())
+
+
+def _no_column_of(tagger: Tagger, catalogue: Catalogue) -> str:
+    """What to say of a catalogue none of whose columns is an attribute of the model."""
+    wanted = [attribute.name for attribute in tagger.main_attributes]
+    columns = catalogue.attributes
+    if set(wanted) & set(columns):
+        return ""
+    return (
+        f"none of its columns ({', '.join(columns) or 'only photos'}) is one that "
+        f"{tagger.info.name} tags; name them {', '.join(wanted)}"
     )
 
 

@@ -23,11 +23,13 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: photos in all, photos with errors, and photos done by an earlier run."""
+    """How a run ended: photos in all, photos with errors, photos done by an earlier run, and whether
+    its file took another's place."""
 
     total: int
     errors: int
     resumed: int = 0
+    replaced: bool = False
 
 
 class StoppedError(HangtagError):
@@ -100,7 +102,7 @@ def tag_to_file(
     survey = inputs.survey()
     run = {"model": fingerprint(tagger.info), "photos": survey.digest, **options}
     part = PartFile(output, run, [attribute.name for attribute in tagger.attributes])
-    resumed = part.done
+    resumed, replaced = part.done, output.exists()
     try:
         if progress:
             progress(part.done, survey.total, part.errors)
@@ -116,7 +118,7 @@ def tag_to_file(
         ) from error
     finally:
         part.close()
-    return Outcome(survey.total, part.errors, resumed)
+    return Outcome(survey.total, part.errors, resumed, replaced)
 
 
 def fingerprint(info: "ModelInfo") -> str:
