@@ -117,7 +117,7 @@ def test_fitting_finds_values_that_come_up_too_often() -> None:
 
 
 def test_the_threshold_is_the_lowest_that_keeps_the_precision() -> None:
-    confidence = np.linspace(1, 0.5, 1000)
+    confidence = np.linspace(1, 0.8, 1000)
     right = np.ones(1000, bool)
     right[500::2] = False
     thresholds = fit_thresholds(confidence, right)
@@ -125,6 +125,14 @@ def test_the_threshold_is_the_lowest_that_keeps_the_precision() -> None:
     assert right[above].mean() >= 0.9
     assert above.sum() > 600
     assert thresholds[0.99] > thresholds[0.95] > thresholds[0.9]
+
+
+def test_a_guess_is_not_accepted_because_the_sure_tags_above_it_are_right() -> None:
+    confidence = np.linspace(1, 0.3, 1000)
+    right = confidence > 0.35
+    thresholds = fit_thresholds(confidence, right)
+    assert right.mean() > 0.92
+    assert 0.8 <= thresholds[0.8] <= thresholds[0.9] < 0.81
 
 
 def test_a_precision_that_is_never_reached_accepts_nothing() -> None:

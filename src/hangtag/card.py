@@ -40,8 +40,6 @@ def write_card(info: ModelInfo) -> str:
             f"Beside it {extra.get('train', 0):,} photos of other catalogues to train and "
             f"{extra.get('validation', 0):,} to validate."
         )
-    if info.commands:
-        lines += ["", "Trained by:", "```", *info.commands, "```"]
     if "start" in training:
         lines += ["", f"It went on from the model {training['start']}."]
     if "average of" in training:
@@ -54,7 +52,10 @@ def write_card(info: ModelInfo) -> str:
         ]
     for name, numbers in info.numbers.items():
         lines += ["", f"## Numbers: {name}", "", *_table(numbers)]
-    return "\n".join([*lines, "", "## Limits", _LIMITS, ""])
+    lines += ["", "## Limits", _LIMITS, ""]
+    if info.commands:
+        lines += ["## Commands that trained it", "```", *info.commands, "```", ""]
+    return "\n".join(lines)
 
 
 def _table(numbers: dict[str, dict[str, float]]) -> list[str]:

@@ -23,8 +23,8 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: photos in all, photos with errors, photos done by an earlier run, and whether
-    its file took another's place."""
+    """How a run ended: photos in all, photos with errors, photos done by an earlier run, and
+    whether another file was replaced."""
 
     total: int
     errors: int
