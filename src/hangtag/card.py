@@ -11,6 +11,12 @@ _LIMITS = """\
 - It looks at products and must not be used to judge people in photos: gender is whom the product
   is made for."""
 
+_COVERAGE = (
+    "Coverage at 95 % is the largest share of the photos, above one confidence chosen on these very "
+    "photos, of whose tags 95 % are right. What the model's own thresholds accept of other photos "
+    "is in the report of `hangtag evaluate`."
+)
+
 
 def write_card(info: ModelInfo) -> str:
     """A model card in Markdown: data, split, command, numbers, limits."""
@@ -50,6 +56,8 @@ def write_card(info: ModelInfo) -> str:
             "",
             f"Its confidences were fitted to {on['photos']:,} photos of {on['catalogue']}.",
         ]
+    if info.numbers:
+        lines += ["", _COVERAGE]
     for name, numbers in info.numbers.items():
         lines += ["", f"## Numbers: {name}", "", *_table(numbers)]
     lines += ["", "## Limits", _LIMITS, ""]
