@@ -12,9 +12,9 @@ _LIMITS = """\
   is made for."""
 
 _COVERAGE = (
-    "Coverage at 95 % is the largest share of the photos, above one confidence chosen on these very "
-    "photos, of whose tags 95 % are right. What the model's own thresholds accept of other photos "
-    "is in the report of `hangtag evaluate`."
+    "Coverage at 95 % is the largest share of the photos above some confidence, chosen on these very "
+    "photos, of whose tags 95 % are right. `hangtag evaluate` reports what the model's own "
+    "thresholds accept."
 )
 
 
