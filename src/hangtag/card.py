@@ -12,7 +12,7 @@ _LIMITS = """\
   is made for."""
 
 _COVERAGE = (
-    "Coverage at 95 % is the largest share of the photos above some confidence, chosen on these very "
+    "Coverage at 95 % is the largest share of the photos above a confidence, chosen on these very "
     "photos, of whose tags 95 % are right. `hangtag evaluate` reports what the model's own "
     "thresholds accept."
 )
