@@ -66,4 +66,7 @@ train lite2-longer --recipe two_cores/lite2-longer.toml --start lite2 --teacher 
     --teacher mean --teacher plain-lite2 $looks
 train larger-teachers --recipe two_cores/larger-teachers.toml --start mean --teacher mean \
     --teacher both --teacher lite2-longer --teacher plain-lite2 $looks
-average last larger-teachers mean "$shop" $looks --name hangtag-default-12
+average last-12 larger-teachers mean "$shop" $looks --name hangtag-default-12
+train any-side --recipe two_cores/any-side.toml --start last-12 --teacher mean --teacher both \
+    --teacher lite2-longer --teacher plain-lite2 $looks
+average last-13 any-side last-12 "$shop" $looks --name hangtag-default-13
