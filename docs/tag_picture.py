@@ -21,7 +21,7 @@ def main() -> None:
     photos = sorted((ROOT / "examples" / "photos").glob("*.jpg"))
     tagger = Tagger()
     tables = terminal.TagTables([attribute.name for attribute in tagger.attributes])
-    console = Console(record=True, width=150, file=Path("/dev/null").open("w"))  # noqa: SIM115
+    console = Console(record=True, width=130, file=Path("/dev/null").open("w"))  # noqa: SIM115
     tables._console = console
     with tables:
         tables.write(tagger.tag([str(photo.relative_to(ROOT)) for photo in photos]))
