@@ -48,12 +48,14 @@ def plant(labels: Sequence[str | None], alike: dict[str, str], seed: int) -> dic
         seed: Makes the choice repeatable.
 
     Returns:
-        The wrong label by its row.
+        The wrong label by its row; none where there are fewer than two labels to choose from.
     """
     dice = np.random.default_rng(seed)
     rows = [row for row, label in enumerate(labels) if label in alike]
     counts = Counter(str(labels[row]) for row in rows)
     values = sorted(counts)
+    if len(values) < 2:
+        return {}
     shares = np.array([counts[value] for value in values]) / len(rows)
     planted = {}
     for number, row in enumerate(dice.permutation(rows)[: round(SHARE * len(rows))].tolist()):

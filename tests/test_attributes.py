@@ -22,4 +22,8 @@ def test_every_colour_is_in_one_of_eleven_groups() -> None:
     assert len(COLOUR_GROUPS) == 11
     assert len(colours) == len(set(colours)) == 46
     assert colour_group("Navy Blue") == "blue"
-    assert colour_group("Plaid") == "other"
+    assert colour_group("Multi") == "other"
+    assert colour_group("Plaid") is None
+    assert colour_group("Blue|Navy Blue") == "blue"
+    assert colour_group("Navy Blue|Red|Teal") == "blue|red"
+    assert colour_group("Blue|Plaid") is None

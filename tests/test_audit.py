@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
+from benchmarks.planted_errors import plant
 from typer.testing import CliRunner
 
 from drawing import draw_garment
 from hangtag.audit import Finding, Names, audit, components, suspicious
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.cli import app
+from hangtag.consistency import against_taxonomy
 from hangtag.corrections import (
     corrected,
     read_findings,
@@ -23,6 +25,7 @@ from hangtag.corrections import (
 )
 from hangtag.errors import HangtagError
 from hangtag.reports.audit import contact_sheet
+from hangtag.reports.audit_run import run as run_audit
 
 TABLE = """id,photo,productDisplayName,gender,masterCategory,subCategory,articleType,baseColour,year
 1,images/a.png,Blue shirt,Men,Apparel,Topwear,Shirts,Blue,2011
@@ -135,6 +138,18 @@ def test_what_cannot_be_judged_is_told() -> None:
     assert judged.labels == []
     alone = suspicious(features, ["Shirts"] * len(labels), np.arange(len(labels)))
     assert alone.left_out == ["fewer than two classes to tell apart"]
+
+
+def test_copies_are_one_photo_when_classes_are_counted() -> None:
+    labels = ["Shirts", "Jeans"] * 40
+    features = clusters(labels)
+    too_few = ["2 classes have fewer than 10 photos, too few to judge"]
+    # Four photos in all; and one photo of one of the classes.
+    for groups in (np.arange(80) % 4, np.arange(80) * (np.arange(80) % 2)):
+        judged = suspicious(features, labels, groups)
+        assert judged.labels == []
+        assert judged.left_out[0] in (*too_few, too_few[0].replace("2 classes have", "1 class has"))
+        assert judged.left_out[1] == "fewer than two classes to tell apart"
 
 
 def test_the_surest_finding_about_a_label_is_applied(faulty: Catalogue) -> None:
@@ -250,6 +265,26 @@ def test_the_command_writes_table_sheet_and_corrected_catalogue(
     result = CliRunner().invoke(app, ["audit", str(drawn_catalogue), *reviewed])
     assert result.exit_code == 0, result.output
     assert read_catalogue(tmp_path / "second").labels("gender")[0] == "Unisex"
+    with pytest.raises(HangtagError, match="no attribute 'genre'"):
+        run_audit(read_catalogue(drawn_catalogue), reviewed=issues, attributes=["genre"])
+    found, _ = run_audit(
+        read_catalogue(drawn_catalogue), reviewed=issues, attributes=["baseColour"]
+    )
+    assert found.findings == []
+    for option in ("--sure", "--least"):
+        result = CliRunner().invoke(
+            app, ["audit", str(drawn_catalogue), *reviewed[:3], str(tmp_path / "no"), option, "0.9"]
+        )
+        assert result.exit_code == 2
+        assert "--reviewed applies all" in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_category_that_is_one_of_several_agrees_if_one_of_them_does(faulty: Catalogue) -> None:
+    given = ["Topwear|Dress", "Topwear", "Shoes", "Shoes", "Shoes", "Dress|Bags"]
+    table = faulty.table.with_columns(polars.Series("subCategory", given))
+    found = against_taxonomy(replace(faulty, table=table))
+    assert 0 not in {one.row for one in found}
+    assert (5, "Dress|Bags", "Shoes") in {(one.row, one.given, one.suggested) for one in found}
 
 
 def test_seasons_are_counted_but_not_suggested(tmp_path: Path) -> None:
@@ -280,3 +315,9 @@ def test_seasons_are_counted_but_not_suggested(tmp_path: Path) -> None:
     assert run.exit_code == 0, run.output
     with (better / "changes.csv").open(newline="", encoding="utf-8") as file:
         assert {one["attribute"] for one in csv.DictReader(file)} == {"articleType", "season"}
+
+
+def test_errors_are_planted_only_where_there_is_another_value() -> None:
+    assert plant(["Men"] * 40, {"Men": "Men"}, 0) == {}
+    planted = plant(["Men", "Women"] * 40, {"Men": "Women", "Women": "Men"}, 0)
+    assert len(planted) == 4

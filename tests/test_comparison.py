@@ -1,15 +1,16 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hangtag.common_ground import Answers, common_tasks
+from hangtag.common_ground import Answers, CommonTask, common_tasks
 from hangtag.common_ground import _parts as parts
-from hangtag.comparison import Comparison, compare_recipes
+from hangtag.comparison import Comparison, _row, compare_recipes
 from hangtag.errors import HangtagError
 from hangtag.recipe import Combination
-from hangtag.reports.compare import to_html, to_markdown, write
+from hangtag.reports.compare import to_html, to_markdown, to_text, write
 
 PLAIN = """
 name = "plain"
@@ -108,6 +109,24 @@ def test_the_table_is_written_in_three_forms(
     assert len(json.loads((tmp_path / "table.json").read_text())["rows"]) == 3
     with pytest.raises(HangtagError, match="unknown ending"):
         write(result, tmp_path / "table.docx")
+
+
+def test_what_is_not_defined_is_a_dash(compared: tuple[Path, Comparison]) -> None:
+    _, result = compared
+    scores = {"gender": {"photos": 3.0, "values": 5.0, "accuracy": 0.5, "macro_f1": None}}
+    task = CommonTask("gender", ("Men", "Women"), 3, {0: {"accuracy": 0.5, "macro_f1": np.nan}})
+    odd = replace(result, rows=[replace(result.rows[0], scores=scores)], common=[task])
+    assert to_markdown(odd).count("50.0 / –") == 2
+    assert json.loads(to_text(odd))["rows"][0]["scores"]["gender"]["macro_f1"] is None
+
+
+def test_an_average_says_what_it_is_of(tiny_model: Path, drawn_catalogue: Path) -> None:
+    from hangtag.judge import evaluate
+
+    judged = evaluate(tiny_model, drawn_catalogue)
+    judged.info.training["average of"] = ["one", "other"]
+    row = _row("mean", judged, 1.0)
+    assert (row.start, row.epochs) == ("average of one, other", None)
 
 
 def test_what_cannot_be_compared_is_told_before_any_training(

@@ -1,14 +1,17 @@
 import json
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from hangtag.attributes import Attribute
 from hangtag.calibration import Calibration
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.recipe import Grouping, RareValues, Recipe, Translation
 from hangtag.split import assign
-from hangtag.verdict import compare
+from hangtag.verdict import compare, incomparable, overlap, told_apart
 from judging import (
     BLUE,
     GREEN,
@@ -167,9 +170,43 @@ def test_slices_part_the_photos(catalogue):
     assert photos["year", "2011"] == 1
     assert photos["year", "2012"] == 2
     assert photos["photo size", "1–100 px"] == 4
-    assert photos["article type", "under 50 training products"] == 4
+    # Nothing is known of training here.
+    assert not any(by == "article type" for by, _ in photos)
     later = next(one for one in slices if one["name"] == "2012")
     assert later["accuracies"]["articleType"]["value"] == 0.5
+
+
+def test_rare_types_are_those_of_the_models_own_train_part(catalogue):
+    found = evaluate(ReadingTagger(), catalogue, split="all")
+    counted = replace(found, training_counts=Counter(Shirts=50, Shoes=49))
+    names = {name: inside.sum() for by, name, inside in counted.slices() if by == "article type"}
+    assert names == {"under 50 in this catalogue's train part": 2, "50 or more": 2}
+
+
+def test_colours_of_no_group_are_not_judged_by_groups(tmp_path):
+    rows = [
+        product("Red|Maroon", "Shirts", (RED, SHIRT)),
+        product("Plaid", "Shirts", (RED, SHIRT)),
+        product("Red|Plaid", "Shirts", (RED, SHIRT)),
+    ]
+    found = evaluate(ReadingTagger(), write_catalogue(tmp_path / "shop", rows), split="all")
+    assert found.judged["colourGroup"].known.tolist() == [True, False, False]
+    assert found.judged["colourGroup"].actual(0) == "red"
+
+
+def test_models_of_other_photos_and_other_values_are_not_mixed_up(catalogue):
+    first = evaluate(ReadingTagger(), catalogue, split="all")
+    fewer = replace(first, rows=first.rows[:0])
+    assert overlap(first, fewer) == 0
+    types = first.judged["articleType"]
+    wider = replace(types, attribute=Attribute("articleType", ("Shirts", "Sandals")))
+    second = replace(first, judged={**first.judged, "articleType": wider})
+    assert "articleType" not in compare(first, second)
+    assert (
+        "different values (2 and 2, 1 of them the same)"
+        in incomparable(first, second)["articleType"]
+    )
+    assert [one.name for one in told_apart([first, second])] == ["reader (1)", "reader (2)"]
 
 
 def test_decisions_follow_the_models_thresholds(catalogue):

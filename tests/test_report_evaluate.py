@@ -105,6 +105,31 @@ def test_two_models_side_by_side(judged, catalogue):
     assert '<section id="errors-1">' in html
 
 
+def test_models_of_one_name_and_of_different_photos_are_told_apart(judged, catalogue):
+    other = evaluate(ReadingTagger(), catalogue, split="all")
+    text = text_of(report_html([judged, other]))
+    assert "reader (1): articleType is right" in text
+    assert "all part (random split): 3 photos" in text
+    one = [field[:1] for field in (judged.rows, judged.groups, judged.sizes)]
+    few = replace(
+        judged,
+        rows=one[0],
+        groups=one[1],
+        sizes=one[2],
+        known_product=judged.known_product[:1],
+        turned=judged.turned[:1],
+        judged={
+            name: replace(it, probabilities=it.probabilities[:1], truths=it.truths[:1])
+            for name, it in judged.judged.items()
+        },
+    )
+    text = text_of(report_html([judged, few]))
+    assert "reader (2): all part (random split): 1 photos, 1 of them judged by reader (1)" in text
+    console = Console(width=120, file=io.StringIO())
+    print_report([judged, few], [], console)
+    assert "judged on different photos" in console.file.getvalue()
+
+
 def test_calibration_stands_beside_what_exactly_true_confidences_would_show(judged):
     exact = judged.numbers["attributes"]["articleType"]["ece_if_exact"]
     assert exact["low"] <= exact["value"] <= exact["high"]
@@ -125,7 +150,7 @@ def test_the_same_evaluation_gives_the_same_page(judged):
 def test_json_is_the_reports_twin(judged):
     outcome = protocols.retrieve(judged)
     found = json.loads(report_json([judged, judged], [outcome]), parse_constant=pytest.fail)
-    assert [one["model"] for one in found["models"]] == ["reader", "reader"]
+    assert [one["model"] for one in found["models"]] == ["reader (1)", "reader (2)"]
     assert found["comparisons"][0]["attributes"]["articleType"]["p_value"] == 1
     assert found["protocols"][0]["lines"][0]["setting"] == "articleType"
     text = text_of(report_html([judged], [outcome]))

@@ -48,6 +48,31 @@ def test_little_catalogues_render(tmp_path: Path, text: str) -> None:
     assert page.count("<section") == page.count("</section>") == 10
 
 
+def test_what_was_not_checked_is_not_called_right(tmp_path: Path) -> None:
+    header = "id,photo,masterCategory,articleType"
+    text = f"{header}\n1,shirt.png,Apparel,Shirts\n2,shirt.png,Footwear,Shirts\n"
+    page = run(catalogue_of(tmp_path, text)).to_html()
+    assert "contradict it was not checked" in page
+    assert "No product contradicts it" not in page
+    page = run(catalogue_of(tmp_path, "id,photo,kind\n1,shirt.png,a\n2,shirt.png,\n")).to_html()
+    assert "Where was not checked" in page
+
+
+def test_foreign_and_repeated_ids_of_further_columns_are_problems(tmp_path: Path) -> None:
+    catalogue = catalogue_of(tmp_path, "id,photo\n1,shirt.png\n2,shirt.png\n")
+    more = tmp_path / "more.csv"
+    more.write_text("id,neck\n1,round\n1,v\n9,round\n,v\n", encoding="utf-8")
+    joined = catalogue.with_columns_from(more)
+    assert joined.labels("neck") == ["round", None]
+    assert [(one.kind, one.line) for one in joined.problems] == [
+        ("duplicate-id", 3),
+        ("foreign-id", 4),
+        ("malformed-row", 5),
+    ]
+    assert "1 row of another product left out" in joined.summary()
+    assert "the catalogue has no product 9" in run(joined).to_html()
+
+
 def test_texts_from_the_catalogue_stay_texts(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>$x^{$&"
     rows = "".join(f'{number},shirt.png,"{evil}",{evil}\n' for number in range(3))

@@ -84,12 +84,19 @@ def vocabulary(name: str, labels: Iterable[str | None]) -> Attribute:
     return Attribute(name, tuple(ordered))
 
 
-def colour_group(colour: str) -> str:
-    """Name the group of a base colour; colours outside the table are ``other``."""
-    for group, colours in COLOUR_GROUPS.items():
-        if colour in colours:
-            return group
-    return "other"
+def colour_group(colour: str) -> str | None:
+    """Name the group of a base colour; None for a colour outside the table.
+
+    Of a label that stands for several colours (``Blue|Red``) the groups of all are joined alike;
+    None if one of them is outside the table, for it may be the right one.
+    """
+    found: dict[str, None] = {}
+    for part in colour.split(ANY_OF):
+        group = next((name for name, colours in COLOUR_GROUPS.items() if part in colours), None)
+        if group is None:
+            return None
+        found[group] = None
+    return ANY_OF.join(found)
 
 
 @dataclass(frozen=True)

@@ -316,7 +316,7 @@ def suspicious(
     Args:
         features: Float (rows, D); rows with NaN are not judged.
         labels: None where missing. Labels that stand for several values (``A|B``) and those of
-            classes with fewer than `RARE_BELOW` rows are not judged.
+            classes with fewer than `RARE_BELOW` groups are not judged.
         groups: int64 (rows,); rows of one group show one photo, and are kept in one fold, lest a
             wrong label vouch for its copy.
         names: Of the products, None where missing. They change scores, not what is listed: a name
@@ -325,15 +325,20 @@ def suspicious(
     from cleanlab.filter import find_label_issues
 
     seen = np.isfinite(features[:, 0])
-    counts = Counter(
-        label for label, has in zip(labels, seen, strict=True) if has and label is not None
-    )
-    judged = vocabulary("", (label for label in labels if label and counts[label] >= RARE_BELOW))
-    rare = [name for name in counts if counts[name] < RARE_BELOW and ANY_OF not in name]
+    # Copies are one photo, and lie in one fold: a class needs photos for all of the folds.
+    photos = {
+        (label, group)
+        for label, group, has in zip(labels, groups.tolist(), seen, strict=True)
+        if has and label is not None
+    }
+    counts = Counter(label for label, _ in photos)
+    least = max(FOLDS, RARE_BELOW)
+    judged = vocabulary("", (label for label in labels if label and counts[label] >= least))
+    rare = [name for name in counts if counts[name] < least and ANY_OF not in name]
     left_out = []
     if rare:
         what = "1 class has" if len(rare) == 1 else f"{len(rare)} classes have"
-        left_out.append(f"{what} fewer than {RARE_BELOW} photos, too few to judge")
+        left_out.append(f"{what} fewer than {least} photos, too few to judge")
     if len(judged.values) < 2:
         left_out.append("fewer than two classes to tell apart")
         return Suspicions([], left_out)

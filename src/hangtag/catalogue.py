@@ -8,7 +8,7 @@ holds one such table, and a folder or a zip of photos alone.
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -40,6 +40,7 @@ _COUNTED = {
     "repaired-row": ("row repaired", "rows repaired"),
     "malformed-row": ("malformed row left out", "malformed rows left out"),
     "duplicate-id": ("duplicate left out", "duplicates left out"),
+    "foreign-id": ("row of another product left out", "rows of other products left out"),
     "missing-photo": ("photo missing", "photos missing"),
     "unreadable-photo": ("photo unreadable", "photos unreadable"),
 }
@@ -96,6 +97,9 @@ class Catalogue:
     def with_columns_from(self, path: str | Path) -> "Catalogue":
         """Add the attributes of another table that describes the same products by their ids.
 
+        Rows without an id, with one that an earlier row has, or with one that the catalogue doesn't
+        have, are left out and listed in ``problems``.
+
         Raises:
             OtherProductsError: The table names none of these products.
             HangtagError: It can't be read, has no ids, or an attribute that is here already.
@@ -127,9 +131,25 @@ class Catalogue:
         return replace(
             self,
             table=self.table.join(other, on="id", how="left", maintain_order="left"),
-            problems=[*self.problems, *rows.problems],
+            problems=[*self.problems, *rows.problems, *self._strangers(ids, rows, str(path))],
             attributes=[*self.attributes, *attributes],
         )
+
+    def _strangers(self, ids: Sequence[str | None], rows: Rows, file: str) -> Iterator[Problem]:
+        """What is wrong with the ids of a further table."""
+        own = set(self.table["id"])
+        first_line: dict[str, int] = {}
+        for product, line in zip(ids, rows.lines, strict=True):
+            if not product:
+                yield Problem("malformed-row", file, line, None, "no id; the row is left out")
+            elif product in first_line:
+                message = f"id {product} is in line {first_line[product]} already; left out"
+                yield Problem("duplicate-id", file, line, None, message)
+            else:
+                first_line[product] = line
+                if product not in own:
+                    message = f"the catalogue has no product {product}; the row is left out"
+                    yield Problem("foreign-id", file, line, None, message)
 
     def summary(self) -> str:
         """One line: how many products and photos, and how many problems of each kind."""

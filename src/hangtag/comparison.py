@@ -41,10 +41,10 @@ class Row:
     Attributes:
         name: The recipe's, or the model's if it has none.
         backbone: timm's name, or ``cnn``.
-        start: ``pretrained``, ``from scratch`` or ``from`` another model, and ``frozen`` where the
-            backbone stays so.
+        start: ``pretrained``, ``from scratch``, ``from`` another model or ``average of`` some,
+            and ``frozen`` where the backbone stays so.
         input_size: Height and width in pixels.
-        epochs: Of the recipe.
+        epochs: Of the recipe; None for an average, which wasn't trained.
         minutes: Of training; None where the model doesn't say. What recipes share (decoded photos,
             the search for copies) is done before the clock starts.
         device: What it was trained on: ``cpu``, ``cuda``…; None where the model doesn't say.
@@ -52,20 +52,20 @@ class Row:
         megabytes: Size of the network and its weights.
         photos_per_second: From the bytes of a photo to its tags, on this machine's CPU.
         scores: By attribute, in the model's own vocabulary: ``photos``, ``values``, ``accuracy``
-            and ``macro_f1``.
+            and ``macro_f1``; None where a score is not defined.
     """
 
     name: str
     backbone: str
     start: str
     input_size: tuple[int, int]
-    epochs: int
+    epochs: int | None
     minutes: float | None
     device: str | None
     parameters: int
     megabytes: float
     photos_per_second: float
-    scores: dict[str, dict[str, float]]
+    scores: dict[str, dict[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,8 @@ def _row(name: str, evaluated: "Evaluation", speed: float) -> Row:
     start = "from scratch" if scratch else "pretrained"
     if "start" in facts:
         start = f"from {facts['start']}"
+    if "average of" in facts:
+        start = f"average of {', '.join(facts['average of'])}"
     if recipe.network.frozen:
         start += ", frozen"
     summary = evaluated.summary()
@@ -209,7 +211,7 @@ def _row(name: str, evaluated: "Evaluation", speed: float) -> Row:
         backbone=recipe.network.backbone,
         start=start,
         input_size=model.info.input_size,
-        epochs=recipe.schedule.epochs,
+        epochs=None if "average of" in facts else recipe.schedule.epochs,
         minutes=facts.get("minutes"),
         device=facts.get("device"),
         parameters=count_parameters(model),
@@ -219,7 +221,7 @@ def _row(name: str, evaluated: "Evaluation", speed: float) -> Row:
             attribute: {
                 "photos": float(judged.known.sum()),
                 "values": float(len(judged.attribute.values) - len(judged.unknown)),
-                **{metric: float(summary[attribute][metric] or 0.0) for metric in SCORES},
+                **{metric: summary[attribute][metric] for metric in SCORES},
             }
             for attribute, judged in evaluated.judged.items()
         },

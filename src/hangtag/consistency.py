@@ -61,7 +61,10 @@ def taxonomy_of(catalogue: "Catalogue") -> Taxonomy:
 
 
 def against_taxonomy(catalogue: "Catalogue") -> list[Contradiction]:
-    """Rows whose sub- or master category isn't the one that their article type mostly has."""
+    """Rows whose sub- or master category isn't the one that their article type mostly has.
+
+    Of a label that stands for several values any may be right, so one that agrees is enough.
+    """
     taxonomy = taxonomy_of(catalogue)
     found = []
     for level in taxonomy.levels:
@@ -70,10 +73,10 @@ def against_taxonomy(catalogue: "Catalogue") -> list[Contradiction]:
         for kind, given in pairs:
             if kind and given:
                 votes[kind] += 1
-                usual_votes[kind] += given == taxonomy.parent(kind, level)
+                usual_votes[kind] += taxonomy.parent(kind, level) in given.split(ANY_OF)
         for row, (kind, given) in enumerate(pairs):
             usual = taxonomy.parent(kind, level) if kind else None
-            if kind and usual and given and given != usual:
+            if kind and usual and given and usual not in given.split(ANY_OF):
                 share = usual_votes[kind] / votes[kind]
                 reason = f"{100 * share:.0f} % of {kind} are {usual}"
                 found.append(Contradiction(row, level, given, usual, share, reason))

@@ -1,5 +1,7 @@
 """How right a model is: arrays of probabilities and truths in, numbers out.
 
+How far chance could move these numbers is in `hangtag.uncertainty`.
+
 Throughout, for one attribute with C values and N photos:
 
 - ``probabilities`` is float (N, C), each row summing to 1;
@@ -13,10 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from hangtag.errors import require
-
-stats = require("report", "scipy.stats")
 
 METRICS = (
     "accuracy",
@@ -62,56 +60,32 @@ def scores(probabilities: np.ndarray, truths: np.ndarray) -> dict[str, float]:
     conventions); ``coverage_95`` is the largest share of photos above a confidence threshold of
     which at least 95 % are right.
     """
-    return _Sample(probabilities, truths).scores()
+    return Sample(probabilities, truths).scores()
 
 
-def intervals(
-    probabilities: np.ndarray,
-    truths: np.ndarray,
-    *,
-    rounds: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap confidence intervals of `scores`, photos drawn with replacement.
+class Sample:
+    """The labelled photos, reduced to what the scores need.
 
-    Args:
-        probabilities: See the module's text.
-        truths: See the module's text.
-        rounds: Number of bootstrap samples.
-        level: Share of the bootstrap distribution between low and high.
-        seed: Makes the result repeatable.
+    ``labelled`` is bool (N,), of all photos; ``right``, ``in_top5`` and ``single`` (has one true
+    value) are bool, ``loss`` and ``confidence`` float, (``photos``,) each; ``actual`` and
+    ``predicted`` int, of the single ones. All but ``labelled`` and ``photos`` are lacking where
+    there are no photos. Where ``weights`` are asked for, float (``photos``,), photos count so much,
+    and ``right`` is their weight that is right, which lets them be resampled.
     """
-    sample = _Sample(probabilities, truths)
-    if sample.photos == 0:
-        return dict.fromkeys(METRICS, (np.nan, np.nan))
-    random = np.random.default_rng(seed)
-    even = np.full(sample.photos, 1 / sample.photos)
-    drawn = [sample.scores(random.multinomial(sample.photos, even)) for _ in range(rounds)]
-    tail = (1 - level) / 2
-    result = {}
-    for metric in METRICS:
-        values = np.array([one[metric] for one in drawn])
-        # A resample without a single-valued label has no F1; it says nothing of the spread.
-        values = values[~np.isnan(values)]
-        low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
-        result[metric] = (float(low), float(high))
-    return result
-
-
-class _Sample:
-    """The labelled photos, reduced to what the scores need; weighted so it can be resampled."""
 
     def __init__(self, probabilities: np.ndarray, truths: np.ndarray) -> None:
-        labelled = known(truths)
-        probabilities, truths = probabilities[labelled], truths[labelled]
+        self.labelled = known(truths)
+        probabilities, truths = probabilities[self.labelled], truths[self.labelled]
         self.photos = len(truths)
         self.classes = truths.shape[1]
         if self.photos == 0:
             return
         self.right = correct(probabilities, truths)
         best_true = np.where(truths, probabilities, -1).max(axis=1)
-        self.in_top5 = (probabilities > best_true[:, None]).sum(axis=1) < 5
+        # A value that the model doesn't know has probability 0, and may be "among the first five"
+        # of a short vocabulary; it isn't among what the model says.
+        ahead = (probabilities > best_true[:, None]).sum(axis=1)
+        self.in_top5 = (ahead < 5) & (best_true > 0)
         allowed = (probabilities * truths).sum(axis=1)
         self.loss = -np.log(np.clip(allowed, _SMALLEST, 1))
         self.confidence = probabilities.max(axis=1)
@@ -124,34 +98,32 @@ class _Sample:
         self.actual = truths.argmax(axis=1)[self.single]
         self.predicted = probabilities.argmax(axis=1)[self.single]
 
-    def scores(self, weights: np.ndarray | None = None) -> dict[str, float]:
+    def scores(self) -> dict[str, float]:
+        """Compute every one of `METRICS`."""
         if self.photos == 0:
             return dict.fromkeys(METRICS, np.nan)
-        weights = np.ones(self.photos) if weights is None else weights.astype(float)
-        total = weights.sum()
+        even = np.ones(self.photos)
+        coverage_95, coverage_99 = self.coverages(self.right, even)
         result = {
-            "accuracy": weights @ self.right / total,
-            **self._by_class(weights[self.single]),
-            "top5": weights @ self.in_top5 / total,
-            "log_loss": weights @ self.loss / total,
-            "ece": self.calibration_error(self.right, weights),
+            "accuracy": self.right.mean(),
+            **self._by_class(),
+            "top5": self.in_top5.mean(),
+            "log_loss": self.loss.mean(),
+            "ece": self.calibration_error(self.right, even),
+            "coverage_95": coverage_95,
+            "coverage_99": coverage_99,
         }
-        share, precision = self.coverage(weights)
-        for percent in (95, 99):
-            enough = share[precision >= percent / 100]
-            result[f"coverage_{percent}"] = enough.max(initial=0.0)
         return {metric: float(result[metric]) for metric in METRICS}
 
-    def _by_class(self, weights: np.ndarray) -> dict[str, float]:
-        if weights.sum() == 0:
+    def _by_class(self) -> dict[str, float]:
+        if len(self.actual) == 0:
             return dict.fromkeys(("balanced_accuracy", "macro_f1", "weighted_f1"), np.nan)
 
-        def count(labels: np.ndarray, of: np.ndarray) -> np.ndarray:
-            return np.bincount(labels, of, minlength=self.classes)
+        def count(labels: np.ndarray) -> np.ndarray:
+            return np.bincount(labels, minlength=self.classes)
 
-        support = count(self.actual, weights)
-        guesses = count(self.predicted, weights)
-        hits = count(self.actual, weights * (self.actual == self.predicted))
+        support, guesses = count(self.actual), count(self.predicted)
+        hits = count(self.actual[self.actual == self.predicted])
         seen = support > 0
         either = seen | (guesses > 0)
         f1 = 2 * hits[either] / (support + guesses)[either]
@@ -161,19 +133,22 @@ class _Sample:
             "weighted_f1": f1 @ support[either] / support.sum(),
         }
 
-    def calibration_error(self, right: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """ECE, were the tags right that ``right``, bool (N,), says."""
-        weights = np.ones(self.photos) if weights is None else weights
-        gap = np.bincount(self.bin, weights * (right - self.confidence))
+    def calibration_error(self, right: np.ndarray, weights: np.ndarray) -> float:
+        """ECE."""
+        gap = np.bincount(self.bin, right - weights * self.confidence)
         return float(np.abs(gap).sum() / weights.sum())
 
-    def coverage(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        weights = weights[self.falling]
-        accepted = weights.cumsum()[self.cuts]
-        right = (weights * self.right[self.falling]).cumsum()[self.cuts]
-        # In a resample the most confident photos may have no weight.
-        some = accepted > 0
-        return accepted[some] / weights.sum(), right[some] / accepted[some]
+    def coverage(self, right: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share above each threshold, rising, and precision there."""
+        accepted = weights[self.falling].cumsum()[self.cuts]
+        hits = right[self.falling].cumsum()[self.cuts]
+        return accepted / weights.sum(), hits / accepted
+
+    def coverages(self, right: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+        """The largest shares that keep a precision of 95 and of 99 %."""
+        share, precision = self.coverage(right, weights)
+        at_95, at_99 = (share[precision >= least].max(initial=0.0) for least in (0.95, 0.99))
+        return float(at_95), float(at_99)
 
 
 def ece_if_exact(probabilities: np.ndarray, truths: np.ndarray) -> tuple[float, float, float]:
@@ -185,12 +160,13 @@ def ece_if_exact(probabilities: np.ndarray, truths: np.ndarray) -> tuple[float, 
     Returns:
         The mean of many draws, and between which values 95 % of them lie; NaN without labels.
     """
-    sample = _Sample(probabilities, truths)
+    sample = Sample(probabilities, truths)
     if sample.photos == 0:
         return np.nan, np.nan, np.nan
     dice = np.random.default_rng(0)
+    even = np.ones(sample.photos)
     drawn = [
-        sample.calibration_error(dice.random(sample.photos) < sample.confidence)
+        sample.calibration_error(dice.random(sample.photos) < sample.confidence, even)
         for _ in range(_DRAWS)
     ]
     low, high = np.quantile(drawn, (0.025, 0.975))
@@ -204,10 +180,10 @@ def coverage_curve(probabilities: np.ndarray, truths: np.ndarray) -> tuple[np.nd
         Coverage, rising, and precision: two float arrays with one entry for each threshold that
         separates photos; empty when no photo has a label.
     """
-    sample = _Sample(probabilities, truths)
+    sample = Sample(probabilities, truths)
     if sample.photos == 0:
         return np.empty(0), np.empty(0)
-    return sample.coverage(np.ones(sample.photos))
+    return sample.coverage(sample.right, np.ones(sample.photos))
 
 
 @dataclass(frozen=True)
@@ -223,7 +199,7 @@ class Bin:
 
 def reliability(probabilities: np.ndarray, truths: np.ndarray) -> list[Bin]:
     """Group the labelled photos by confidence; bins without photos are left out."""
-    sample = _Sample(probabilities, truths)
+    sample = Sample(probabilities, truths)
     if sample.photos == 0:
         return []
     return [
@@ -321,57 +297,6 @@ def merge(
     """
     membership = np.eye(count)[groups]
     return probabilities @ membership, (truths @ membership) > 0
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of photos with its 95 % confidence interval (Wilson, 1927); NaN of no photos."""
-
-    photos: int
-    value: float
-    low: float
-    high: float
-
-
-def share(hits: np.ndarray) -> Share:
-    """Share of True in a bool array (N,)."""
-    if len(hits) == 0:
-        return Share(0, np.nan, np.nan, np.nan)
-    test = stats.binomtest(int(hits.sum()), len(hits))
-    interval = test.proportion_ci(0.95, method="wilson")
-    return Share(len(hits), float(hits.mean()), float(interval.low), float(interval.high))
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Two models on the same photos: on how many only one is right, and could that be chance?"""
-
-    photos: int
-    only_first: int
-    only_second: int
-    p_value: float
-
-
-def mcnemar(first: np.ndarray, second: np.ndarray) -> McNemar:
-    """Exact McNemar test (1947), two-sided, of whether two models are equally often right.
-
-    Args:
-        first: bool (N,): on which photos the first model is right.
-        second: bool (N,): the same for the second, in the same order.
-    """
-    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    apart = only_first + only_second
-    p_value = stats.binomtest(only_first, apart).pvalue if apart else 1.0
-    return McNemar(len(first), only_first, only_second, float(p_value))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for testing several things at once (Holm, 1979)."""
-    ordered = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[ordered] = np.maximum.accumulate(np.asarray(p_values)[ordered] * factors)
-    return np.minimum(adjusted, 1).tolist()
 
 
 def retrieval(relevance: np.ndarray, truths: np.ndarray) -> dict[str, float]:

@@ -106,7 +106,11 @@ class TableProblem(BaseModel):
 
 
 class Exploration(BaseModel):
-    """All that `explore` finds; rows are counted from 0. ``summary`` says it in plain words."""
+    """All that `explore` finds; rows are counted from 0. ``summary`` says it in plain words.
+
+    ``taxonomy_checked`` is whether the labels could be held against a taxonomy, which needs all of
+    its levels.
+    """
 
     source: str
     summary: list[str]
@@ -114,6 +118,7 @@ class Exploration(BaseModel):
     problems: list[TableProblem]
     attributes: list[AttributeSummary]
     taxonomy_levels: list[str]
+    taxonomy_checked: bool
     taxonomy: list[Branch]
     taxonomy_conflicts: list[Conflict]
     children_as_adults: list[Conflict]
@@ -159,6 +164,7 @@ def explore(
         attributes=[_summarise(catalogue, name, files) for name in catalogue.attributes],
         taxonomy_levels=_levels(catalogue),
         taxonomy=_tree(catalogue, _levels(catalogue)),
+        taxonomy_checked=bool(consistency.taxonomy_of(catalogue).levels),
         taxonomy_conflicts=_conflicts(catalogue, consistency.against_taxonomy(catalogue)),
         children_as_adults=_conflicts(catalogue, consistency.children_as_adults(catalogue)),
         cross_tables=tables,

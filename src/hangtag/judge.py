@@ -15,7 +15,7 @@ from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import predict
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
-from hangtag.split import PARTS, Kind, assign
+from hangtag.split import PARTS, Kind, assign, product_groups
 from hangtag.tagger import Tagger
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
@@ -64,10 +64,12 @@ def evaluate(
     labels = labels_for(tagger.info, catalogue)
     kind = kind or cast(Kind, tagger.info.split)
     if split == "all":
-        chosen, counted = np.ones((2, len(catalogue)), bool)
+        chosen, training = np.ones(len(catalogue), bool), None
     else:
         parts = assign(catalogue, kind, progress)
-        chosen, counted = parts == split, parts == "train"
+        chosen, training = parts == split, parts == "train"
+    if kind != tagger.info.split:
+        training = None
     wanted = [row for row in np.flatnonzero(chosen).tolist() if reader.has(row)]
     if not wanted:
         raise HangtagError(
@@ -96,8 +98,11 @@ def evaluate(
         unreadable=said.unreadable,
         judged=judged,
         left_out=left_out,
-        training_counts=Counter(
-            label for label, counts in zip(types, counted, strict=False) if counts and label
+        groups=product_groups(catalogue, progress)[said.rows],
+        training_counts=None
+        if training is None
+        else Counter(
+            label for label, counts in zip(types, training, strict=False) if counts and label
         ),
     )
 
@@ -168,7 +173,9 @@ def _hold_against(
             judged[attribute.name] = _judge(attribute, values[attribute.name], given, said)
     grouped = {colour for colours in COLOUR_GROUPS.values() for colour in colours}
     if COLOUR in judged and not grouped.isdisjoint(judged[COLOUR].attribute.values):
-        judged[COLOUR_GROUP] = _by_colour_group(judged[COLOUR])
+        in_groups = _by_colour_group(judged[COLOUR])
+        if in_groups.known.any():
+            judged[COLOUR_GROUP] = in_groups
     return judged, left_out
 
 
@@ -182,9 +189,14 @@ def _judge(
 
 
 def _by_colour_group(colours: Judged) -> Judged:
+    """Base colours by groups; a label with a colour that is in none says nothing of its group."""
     names = tuple(COLOUR_GROUPS)
-    groups = np.array([names.index(colour_group(value)) for value in colours.attribute.values])
+    own = [colour_group(value) for value in colours.attribute.values]
+    groupless = np.array([group is None for group in own])
+    # What a model says of its own colours that are in no group goes to the last one.
+    groups = np.array([names.index(group or names[-1]) for group in own])
+    known = ~np.logical_or.reduce(colours.truths[:, groupless], axis=1)
     probabilities, truths = evaluation.merge(
-        colours.probabilities, colours.truths, groups, len(names)
+        colours.probabilities, colours.truths & known[:, None], groups, len(names)
     )
     return Judged(Attribute(COLOUR_GROUP, names), (), probabilities, truths)

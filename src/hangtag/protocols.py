@@ -98,7 +98,7 @@ def temporal(evaluation: Evaluation) -> Outcome:
     """
     if TYPE not in evaluation.judged:
         raise HangtagError(
-            f"{evaluation.info.name}: the temporal protocol needs a model that tags {TYPE}"
+            f"{evaluation.name}: the temporal protocol needs a model that tags {TYPE}"
         )
     if evaluation.split != "test":
         raise HangtagError("the temporal protocol needs the test part of a split")
@@ -136,7 +136,7 @@ def temporal(evaluation: Evaluation) -> Outcome:
             "hangtag train CATALOGUE --split temporal -o MODEL"
         )
     source = TEMPORAL_SOURCE if evaluation.kind == "temporal" else ""
-    return Outcome("temporal", evaluation.info.name, source, lines, notes)
+    return Outcome("temporal", evaluation.name, source, lines, notes)
 
 
 def _task(
@@ -173,7 +173,7 @@ def retrieve(evaluation: Evaluation) -> Outcome:
     names = [name for name in _RETRIEVAL if name in evaluation.judged]
     if not names:
         raise HangtagError(
-            f"{evaluation.info.name}: the retrieval protocol needs a model that tags one of "
+            f"{evaluation.name}: the retrieval protocol needs a model that tags one of "
             f"{', '.join(_RETRIEVAL)}"
         )
     lines = []
@@ -194,7 +194,7 @@ def retrieve(evaluation: Evaluation) -> Outcome:
     ]
     if evaluation.split in ("train", "all"):
         notes.append("NOT COMPARABLE: some of these photos may have been trained on.")
-    return Outcome("retrieval", evaluation.info.name, RETRIEVAL_SOURCE, lines, notes)
+    return Outcome("retrieval", evaluation.name, RETRIEVAL_SOURCE, lines, notes)
 
 
 PROTOCOLS: dict[str, Callable[[Evaluation], Outcome]] = {

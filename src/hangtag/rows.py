@@ -19,8 +19,9 @@ TABLES = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
 class Problem:
     """Something wrong in a catalogue, and where.
 
-    ``kind`` is one of ``missing-photo``, ``unreadable-photo``, ``malformed-row``, ``repaired-row``
-    and ``duplicate-id``; ``line`` counts from 1 in the table's text (in Parquet: rows from 1).
+    ``kind`` is one of ``missing-photo``, ``unreadable-photo``, ``malformed-row``, ``repaired-row``,
+    ``duplicate-id`` and ``foreign-id``; ``line`` counts from 1 in the table's text (in
+    Parquet: rows from 1).
     """
 
     kind: str

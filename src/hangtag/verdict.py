@@ -1,14 +1,14 @@
 """What a model said about photos and what their labels say, and all numbers that follow."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hangtag import evaluation
+from hangtag import evaluation, uncertainty
 from hangtag.attributes import ANY_OF, TYPE, Attribute, Taxonomy
 from hangtag.plain_json import plain, to_json
 
@@ -33,6 +33,9 @@ TARGETS = (0.95, 0.99)
 CONFUSED_PAIRS = 20
 """How many confused pairs of each attribute are listed."""
 
+SIGNIFICANT = 0.05
+"""Adjusted p-value below which two models are called different."""
+
 _CURVE_POINTS = 100
 
 
@@ -49,6 +52,11 @@ class Judged:
     unknown: tuple[str, ...]
     probabilities: np.ndarray
     truths: np.ndarray
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The model's values, without the unknown ones."""
+        return self.attribute.values[: len(self.attribute.values) - len(self.unknown)]
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -91,6 +99,7 @@ class Evaluation:
         split: Which of its rows were asked for.
         kind: How it was split.
         rows: int (N,): row of each photo in the catalogue's table.
+        groups: int (N,): photos of one number are copies (`hangtag.split.product_groups`).
         sizes: int (N, 2): width and height of each photo, in pixels.
         known_product: bool (N,): which photos the model takes for products of a kind it knows;
             tags of others are never accepted.
@@ -99,7 +108,9 @@ class Evaluation:
         unreadable: Name of a photo and error message, for those that could not be judged.
         judged: By attribute, in the model's order; ``colourGroup`` comes last.
         left_out: Attributes that could not be judged, and why.
-        training_counts: How many training products (of this catalogue) have each article type.
+        training_counts: How many products of the train part of this catalogue have each article
+            type; None where all was judged, or by another split than the model's.
+        label: What to call the model beside others of its name; see `told_apart`.
     """
 
     tagger: "Tagger"
@@ -107,6 +118,7 @@ class Evaluation:
     split: str
     kind: str
     rows: np.ndarray
+    groups: np.ndarray
     sizes: np.ndarray
     known_product: np.ndarray
     turned: np.ndarray
@@ -114,14 +126,20 @@ class Evaluation:
     unreadable: list[tuple[str, str]]
     judged: dict[str, Judged]
     left_out: dict[str, str]
-    training_counts: Counter[str]
+    training_counts: Counter[str] | None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What to call the model in a report."""
+        return self.label or self.info.name
 
     @property
     def info(self) -> "ModelInfo":
         """What the model says of itself."""
         return self.tagger.info
 
-    def all_right(self) -> evaluation.Share:
+    def all_right(self) -> uncertainty.Share:
         """Share of the photos on which every attribute is right, where every label is there.
 
         Details, which only some products have, don't count.
@@ -130,9 +148,9 @@ class Evaluation:
         judged = [one for name, one in self.judged.items() if name not in left_out]
         complete = np.logical_and.reduce([one.known for one in judged])
         right = np.logical_and.reduce([one.right for one in judged])
-        return evaluation.share(right[complete])
+        return uncertainty.share(right[complete], self.groups[complete])
 
-    def contradictions(self) -> evaluation.Share | None:
+    def contradictions(self) -> uncertainty.Share | None:
         """Share of the photos whose predicted categories contradict the predicted article type.
 
         None where the model has no taxonomy.
@@ -147,7 +165,7 @@ class Evaluation:
             expected = np.array([taxonomy.parent(t, level) for t in types.attribute.values])
             found = np.array(self.judged[level].attribute.values)
             wrong |= expected[types.predicted] != found[self.judged[level].predicted]
-        return evaluation.share(wrong)
+        return uncertainty.share(wrong, self.groups)
 
     def slices(self) -> list[tuple[str, str, np.ndarray]]:
         """Part the photos by gender, category, year, size and how frequent their type is.
@@ -173,12 +191,12 @@ class Evaluation:
             yield "photo size", f"{below + 1}–{border} px", (longest > below) & (longest <= border)
             below = border
         yield "photo size", f"over {below} px", longest > below
-        if TYPE in self.judged:
+        if TYPE in self.judged and self.training_counts is not None:
             types = self.judged[TYPE]
             single = types.truths.sum(axis=1) == 1
             counts = np.array([self.training_counts[value] for value in types.attribute.values])
             rare = (counts < evaluation.RARE_BELOW)[types.truths.argmax(axis=1)]
-            few = f"under {evaluation.RARE_BELOW} training products"
+            few = f"under {evaluation.RARE_BELOW} in this catalogue's train part"
             many = f"{evaluation.RARE_BELOW} or more"
             yield "article type", few, single & rare
             yield "article type", many, single & ~rare
@@ -188,7 +206,7 @@ class Evaluation:
         """Everything measured, as plain dicts and lists; what the report and its JSON show."""
         contradictions = self.contradictions()
         return {
-            "model": self.info.name,
+            "model": self.name,
             "catalogue": self.catalogue.source.name,
             "split": self.split,
             "split_kind": self.kind,
@@ -206,8 +224,9 @@ class Evaluation:
                     "name": name,
                     "photos": int(inside.sum()),
                     "accuracies": {
-                        attribute: plain(evaluation.share(one.right[inside & one.known]))
+                        attribute: plain(uncertainty.share(one.right[seen], self.groups[seen]))
                         for attribute, one in self.judged.items()
+                        for seen in [inside & one.known]
                     },
                 }
                 for by, name, inside in self.slices()
@@ -217,13 +236,13 @@ class Evaluation:
     def _attribute(self, name: str) -> dict[str, Any]:
         one = self.judged[name]
         scores = evaluation.scores(one.probabilities, one.truths)
-        intervals = evaluation.intervals(one.probabilities, one.truths)
+        intervals = uncertainty.intervals(one.probabilities, one.truths, self.groups)
         values = one.attribute.values
         exact = evaluation.ece_if_exact(one.probabilities, one.truths)
         return plain(
             {
                 "photos": int(one.known.sum()),
-                "values": len(values) - len(one.unknown),
+                "values": len(one.vocabulary),
                 "unknown_values": one.unknown,
                 "scores": {
                     metric: {
@@ -283,34 +302,79 @@ class Evaluation:
         return to_json(self.numbers)
 
 
-def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Any]]:
-    """Hold two models against each other, by attribute, on the photos that both were judged on.
+def told_apart(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Number the models whose names are the same: ``default (1)``, ``default (2)``."""
+    names = [one.name for one in evaluations]
+    return [
+        one if names.count(one.name) == 1 else replace(one, label=f"{one.name} ({number})")
+        for number, one in enumerate(evaluations, start=1)
+    ]
 
-    Returns:
-        By attribute that both tag: ``photos``; ``first`` and ``second``, their accuracies;
-        ``only_first`` and ``only_second``, on how many photos only that one is right; ``p_value``
-        of the exact McNemar test, and ``adjusted`` for the number of attributes (Holm).
-    """
-    _, in_first, in_second = np.intersect1d(first.rows, second.rows, return_indices=True)
-    result: dict[str, dict[str, Any]] = {}
+
+def overlap(first: Evaluation, second: Evaluation) -> int:
+    """How many photos both were judged on."""
+    return len(np.intersect1d(first.rows, second.rows))
+
+
+def incomparable(first: Evaluation, second: Evaluation) -> dict[str, str]:
+    """Attributes that both tag and that `compare` leaves out, and why."""
+    reasons = {}
     for name, one in first.judged.items():
         other = second.judged.get(name)
         if other is None:
             continue
-        both = one.known[in_first] & other.known[in_second]
-        if not both.any():
+        own, others = set(one.vocabulary), set(other.vocabulary)
+        if own != others:
+            reasons[name] = (
+                f"the models choose among different values ({len(own):,} and {len(others):,}, "
+                f"{len(own & others):,} of them the same), so one task is easier"
+            )
+        elif not _seen_by_both(first, second, name)[0].any():
+            reasons[name] = "no labelled photo was judged by both"
+    return reasons
+
+
+def compare(first: Evaluation, second: Evaluation) -> dict[str, dict[str, Any]]:
+    """Hold two models against each other, by attribute, on the photos that both were judged on.
+
+    Returns:
+        By attribute that both tag with the same values: ``photos``; ``first`` and ``second``, their
+        accuracies; ``only_first`` and ``only_second``, on how many photos only that one is right;
+        ``ahead`` and ``p_value`` as of `hangtag.uncertainty.McNemar`, copies voting once;
+        ``adjusted``, the p-value for the number of attributes (Holm); and ``better``: ``first``,
+        ``second``, or None where it could be chance.
+    """
+    left_out = incomparable(first, second)
+    result: dict[str, dict[str, Any]] = {}
+    for name, one in first.judged.items():
+        if name not in second.judged or name in left_out:
             continue
+        other = second.judged[name]
+        both, in_first, in_second = _seen_by_both(first, second, name)
         rights = one.right[in_first][both], other.right[in_second][both]
-        test = evaluation.mcnemar(*rights)
+        test = uncertainty.mcnemar(*rights, first.groups[in_first][both])
         result[name] = {
             **plain(test),
             "first": float(rights[0].mean()),
             "second": float(rights[1].mean()),
         }
-    adjusted = evaluation.holm([row["p_value"] for row in result.values()])
+    adjusted = uncertainty.holm([row["p_value"] for row in result.values()])
     for row, p_value in zip(result.values(), adjusted, strict=True):
         row["adjusted"] = p_value
+        # Votes and photos can point apart where a few photos have many copies.
+        gain = row["first"] - row["second"]
+        sure = p_value < SIGNIFICANT and gain * row["ahead"] > 0
+        row["better"] = ("first" if gain > 0 else "second") if sure else None
     return result
+
+
+def _seen_by_both(
+    first: Evaluation, second: Evaluation, name: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """bool: which of the common photos have a label; and their positions in either evaluation."""
+    _, in_first, in_second = np.intersect1d(first.rows, second.rows, return_indices=True)
+    known = first.judged[name].known[in_first] & second.judged[name].known[in_second]
+    return known, in_first, in_second
 
 
 def _thinned(share: np.ndarray, precision: np.ndarray) -> list[dict[str, float]]:

@@ -130,6 +130,10 @@ def audit(
         raise typer.BadParameter("give --output FILE.csv, --contact-sheet, --apply or --json")
     if reviewed is not None and apply is None:
         raise typer.BadParameter("--reviewed needs --apply FOLDER")
+    if reviewed is not None and (sure is not None or least is not None):
+        raise typer.BadParameter(
+            "--reviewed applies all of its table; leave out --sure and --least"
+        )
     products = read_catalogue(catalogue, photo_column=photo_column, columns=columns)
     run = require("report", "hangtag.reports.audit_run")
     with step_progress() as tell:

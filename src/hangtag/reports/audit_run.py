@@ -38,7 +38,8 @@ def run(
     Args:
         catalogue: Whose labels.
         model: As for `hangtag.audit.audit`.
-        attributes: As for `hangtag.audit.audit`.
+        attributes: As for `hangtag.audit.audit`; with ``reviewed``, others are left as they
+            are.
         least: As for `hangtag.audit.audit`; default: `hangtag.audit.LISTED`, or ``sure`` if that is
             lower.
         output: Table of the findings, CSV.
@@ -46,15 +47,22 @@ def run(
         apply: New folder for a corrected catalogue; with ``reviewed``, every suggestion in that
             table is applied, otherwise the findings that are at least ``sure``.
         sure: Score from 0 to 1; default: `hangtag.corrections.SURE`.
-        reviewed: Table of findings that a person has been through; nothing else is looked for.
+        reviewed: Table of findings that a person has been through; nothing else is looked for, and
+            ``least`` and ``sure`` aren't taken beside it.
         progress: As for `hangtag.audit.audit`.
 
     Returns:
         What was found, and lines that say what was done.
 
     Raises:
-        HangtagError: As for `hangtag.audit.audit`; a file that can't be read or written.
+        HangtagError: As for `hangtag.audit.audit`; a file that can't be read or written;
+            ``least`` or ``sure`` beside ``reviewed``.
     """
+    if reviewed is not None and (least is not None or sure is not None):
+        raise HangtagError(
+            "--reviewed applies all that the table suggests, so --sure and --least say nothing; "
+            "leave them out"
+        )
     # Checked first: an audit takes minutes.
     for path in (output, contact_sheet, apply):
         if path is not None and not path.absolute().parent.is_dir():
@@ -71,7 +79,11 @@ def run(
             progress=progress,
         )
     else:
-        found = Audit(read_findings(reviewed, catalogue), [])
+        for name in attributes or ():
+            catalogue.labels(name)  # raises where there is no such attribute
+        findings = read_findings(reviewed, catalogue)
+        asked = catalogue.attributes if attributes is None else attributes
+        found = Audit([one for one in findings if one.attribute in asked], [])
     lines = [f"{len(found.findings):,} suspicious labels", *found.left_out]
     if output is not None:
         write_findings(found.findings, output)

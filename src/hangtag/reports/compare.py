@@ -1,6 +1,6 @@
 """The comparison of recipes as HTML, Markdown and JSON, and as a table on the terminal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ Grid = tuple[str, list[Column], list[list[Any]]]
 """A caption, columns of heading and cell style (as in `hangtag.reports.page`), and rows."""
 
 NOTES = (
-    "Each number: accuracy, then macro-F1. Every row is judged on the same test products.",
+    "Each number: accuracy, then macro-F1 (a dash where it isn't defined). Every row is judged on "
+    "the same test products.",
     "Own task: each model in its own vocabulary. Fewer values make an easier task, so these "
     "numbers don't rank models of different vocabularies.",
     "Common ground: base colours as eleven groups, a combined label taken apart, and of each "
@@ -160,10 +161,12 @@ def _own(row: Row, attribute: str) -> str | None:
     return None if scores is None else f"{_pair(scores)} ({scores['values']:.0f})"
 
 
-def _pair(scores: dict[str, float] | None) -> str | None:
+def _pair(scores: Mapping[str, float | None] | None) -> str | None:
     if scores is None:
         return None
-    return " / ".join(f"{100 * scores[metric]:.1f}" for metric in SCORES)
+    return " / ".join(
+        format_cell(scores[metric], "percent").removesuffix(" %") for metric in SCORES
+    )
 
 
 def _cells(columns: list[Column], row: list[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The evaluation report: one or several models, judged on the same photos."""
+"""The evaluation report: one or several models, judged on one catalogue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,14 @@ from hangtag.protocols import Outcome
 from hangtag.reports import evaluate_figures as figures
 from hangtag.reports import page
 from hangtag.reports.evaluate_photos import Gallery, Shown
-from hangtag.verdict import COLOUR_GROUP, Evaluation, compare
+from hangtag.verdict import (
+    COLOUR_GROUP,
+    Evaluation,
+    compare,
+    incomparable,
+    overlap,
+    told_apart,
+)
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -34,9 +41,6 @@ HEADINGS = {
 CONFUSION_SIZE = 20
 """Values in a confusion matrix; of larger vocabularies the most confused ones are drawn."""
 
-SIGNIFICANT = 0.05
-"""Adjusted p-value below which two models are called different."""
-
 
 def report_json(evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome] = ()) -> str:
     """Write what the report shows as JSON: ``models``, ``comparisons`` and ``protocols``.
@@ -44,6 +48,7 @@ def report_json(evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome] =
     ``models`` is a list of `Evaluation.numbers`; ``comparisons`` holds each further model against
     the first, as from `hangtag.verdict.compare`; ``protocols`` are the fields of ``outcomes``.
     """
+    evaluations = told_apart(evaluations)
     return to_json(
         {
             "models": [one.numbers for one in evaluations],
@@ -63,8 +68,8 @@ def report_html(evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome] =
     Raises:
         MissingExtraError: Jinja2 or Matplotlib isn't installed.
     """
-    labels = _labels(evaluations)
-    first = evaluations[0].numbers
+    evaluations = told_apart(evaluations)
+    labels = [one.name for one in evaluations]
     sections = [
         ("scores", "Scores"),
         *([("comparison", "Comparison")] if len(evaluations) > 1 else []),
@@ -81,10 +86,7 @@ def report_html(evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome] =
     return page.render(
         "evaluate.html.j2",
         title="How right is " + " against ".join(labels) + "?",
-        subtitle=(
-            f"{first['catalogue']}, {first['split']} part ({first['split_kind']} split): "
-            f"{first['photos']:,} photos"
-        ),
+        subtitle=f"{evaluations[0].catalogue.source.name}, {'; '.join(photos_of(evaluations))}",
         lead=[sentence for one in evaluations for sentence in _lead(one, len(evaluations) > 1)],
         sections=sections,
         metrics=[HEADINGS[metric] for metric in METRICS],
@@ -102,7 +104,6 @@ def report_html(evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome] =
         ],
         outcomes=[(outcome, _outcome_rows(outcome)) for outcome in outcomes],
         curves=[draw_both(name, evaluations, labels) for name in _all_attributes(evaluations)],
-        significant=SIGNIFICANT,
         bins=CALIBRATION_BINS,
         confusion_size=CONFUSION_SIZE,
     )
@@ -124,12 +125,18 @@ def draw_both(name: str, evaluations: Sequence[Evaluation], labels: Sequence[str
     return _Drawn(figures.coverage_curve(name, by_model), figures.reliability(name, by_model))
 
 
-def _labels(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Names of the models; numbered where two have the same."""
-    names = [one.info.name for one in evaluations]
+def photos_of(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Which photos were judged: one line where all models saw the same, else one for each."""
+    lines = [
+        f"{one.split} part ({one.kind} split): {len(one.rows):,} photos" for one in evaluations
+    ]
+    if all(np.array_equal(one.rows, evaluations[0].rows) for one in evaluations):
+        return lines[:1]
     return [
-        name if names.count(name) == 1 else f"{name} ({number})"
-        for number, name in enumerate(names, start=1)
+        f"{one.name}: {line}"
+        + (f", {overlap(evaluations[0], one):,} of them judged by {evaluations[0].name}, too")
+        * (number > 0)
+        for number, (one, line) in enumerate(zip(evaluations, lines, strict=True))
     ]
 
 
@@ -199,9 +206,11 @@ def _errors(evaluation: Evaluation, gallery: Gallery, name: str) -> dict[str, An
 
 def _comparison(first: Evaluation, other: Evaluation) -> dict[str, Any]:
     return {
-        "first": first.info.name,
-        "second": other.info.name,
+        "first": first.name,
+        "second": other.name,
+        "photos": overlap(first, other),
         "attributes": compare(first, other),
+        "left_out": incomparable(first, other),
     }
 
 
@@ -278,9 +287,7 @@ def _lead(evaluation: Evaluation, several: bool) -> list[str]:
         sentences.append(f"{name} is not judged: {why}.")
     if numbers["unreadable"]:
         sentences.append(f"{len(numbers['unreadable']):,} photos could not be read.")
-    return (
-        [f"{evaluation.info.name}: {sentence}" for sentence in sentences] if several else sentences
-    )
+    return [f"{evaluation.name}: {sentence}" for sentence in sentences] if several else sentences
 
 
 def _percent(share: dict[str, float | None]) -> str:

@@ -84,8 +84,8 @@ class Gallery:
                 self._thumbnail(here[at]),
                 [
                     f"is {mine.actual(here[at])}",
-                    f"{self._evaluation.info.name}: {_said(mine, here[at])}",
-                    f"{other.info.name}: {_said(theirs, there[at])}",
+                    f"{self._evaluation.name}: {_said(mine, here[at])}",
+                    f"{other.name}: {_said(theirs, there[at])}",
                 ],
                 "right" if mine.right[here[at]] else "wrong",
             )

@@ -13,12 +13,12 @@ from hangtag.reports.evaluate import report_html, report_json
 from hangtag.reports.evaluate_text import print_report
 from hangtag.split import Kind
 from hangtag.tagger import Tagger
-from hangtag.verdict import Evaluation
+from hangtag.verdict import Evaluation, told_apart
 
 
 @dataclass(frozen=True)
 class Report:
-    """Models judged on the same photos, and what the protocols measured."""
+    """Models judged on one catalogue, each by its own split, and what the protocols measured."""
 
     evaluations: list[Evaluation]
     outcomes: list[Outcome]
@@ -82,17 +82,19 @@ def run(
     taggers = [Tagger(model, details=columns is not None, flip=flip, turn=turn) for model in models]
     by_years = protocol == "temporal" and any(one.info.split == "temporal" for one in taggers)
     kind: Kind | None = "temporal" if by_years else None
-    evaluations = [
-        evaluate(
-            tagger,
-            products,
-            split=split,
-            kind=kind,
-            photos=photos,
-            progress=progress,
-        )
-        for tagger in taggers
-    ]
+    evaluations = told_apart(
+        [
+            evaluate(
+                tagger,
+                products,
+                split=split,
+                kind=kind,
+                photos=photos,
+                progress=progress,
+            )
+            for tagger in taggers
+        ]
+    )
     outcomes = [PROTOCOLS[protocol](one) for one in evaluations] if protocol else []
     report = Report(evaluations, outcomes)
     if output is not None:

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hangtag.protocols import Outcome
-from hangtag.reports.evaluate import SIGNIFICANT
+from hangtag.reports.evaluate import photos_of
 from hangtag.reports.page import format_cell, format_range
-from hangtag.verdict import Evaluation, compare
+from hangtag.verdict import Evaluation, compare, incomparable, told_apart
 
 # As many as fit a terminal of 80 columns; JSON and HTML have them all.
 _COLUMNS = {
@@ -29,8 +29,12 @@ def print_report(
 ) -> None:
     """Print scores, comparisons with the first model, and the outcomes of protocols."""
     console = console or Console()
+    evaluations = told_apart(evaluations)
     for evaluation in evaluations:
         _print_scores(evaluation.numbers, console)
+    if len(seen := photos_of(evaluations)) > 1:
+        for line in ["The models were judged on different photos:", *seen]:
+            console.print(Text(line))
     for other in evaluations[1:]:
         console.print()
         _print_comparison(evaluations[0], other, console)
@@ -74,12 +78,11 @@ def _print_scores(numbers: dict[str, Any], console: Console) -> None:
 
 def _print_comparison(first: Evaluation, other: Evaluation, console: Console) -> None:
     table = _table("Is the difference more than chance? (McNemar, Holm-adjusted)", "attribute")
-    for heading in (first.info.name, other.info.name, "only first", "only second", "p"):
+    for heading in (first.name, other.name, "only first", "only second", "p"):
         table.add_column(Text(heading), justify="right")
     table.add_column("verdict")
     for name, row in compare(first, other).items():
-        better = first if row["first"] > row["second"] else other
-        sure = row["adjusted"] < SIGNIFICANT
+        better = {"first": first.name, "second": other.name}.get(row["better"])
         table.add_row(
             Text(name),
             format_cell(row["first"], "percent"),
@@ -87,9 +90,11 @@ def _print_comparison(first: Evaluation, other: Evaluation, console: Console) ->
             f"{row['only_first']:,}",
             f"{row['only_second']:,}",
             f"{row['adjusted']:.3f}",
-            Text(f"{better.info.name} is better" if sure else "could be chance"),
+            Text(f"{better} is better" if better else "could be chance"),
         )
     console.print(table)
+    for name, why in incomparable(first, other).items():
+        console.print(Text(f"{name} is not compared: {why}"))
 
 
 def _print_outcome(outcome: Outcome, console: Console) -> None:
