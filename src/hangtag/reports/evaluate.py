@@ -264,10 +264,13 @@ def _lead(evaluation: Evaluation, several: bool) -> list[str]:
             f"Every attribute is right on {_percent(together)} of the {together['photos']:,} "
             "photos that have all labels."
         )
-    sentences.append(
-        f"{_percent(scores['coverage_95'])} of the photos can get their {main} without a person "
-        f"looking if 95 % must be right, {_percent(scores['coverage_99'])} if 99 % must be."
-    )
+    for decision in attributes[main]["decisions"]:
+        if decision["precision"] is not None:
+            sentences.append(
+                f"Asked for {decision['target']:.0%}, the model accepts its {main} on "
+                f"{page.format_cell(decision['coverage'], 'percent')} of the photos; of these "
+                f"{page.format_cell(decision['precision'], 'percent')} are right."
+            )
     if attributes[main]["confused"]:
         pair = attributes[main]["confused"][0]
         sentences.append(

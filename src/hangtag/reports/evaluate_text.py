@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hangtag.precision import DEFAULT
 from hangtag.protocols import Outcome
 from hangtag.reports.evaluate import photos_of
 from hangtag.reports.page import format_cell, format_range
@@ -19,8 +20,6 @@ _COLUMNS = {
     "macro_f1": "macro-F1",
     "top5": "top-5",
     "ece": "ECE",
-    "coverage_95": "@95 %",
-    "coverage_99": "@99 %",
 }
 
 
@@ -46,11 +45,13 @@ def print_report(
 def _print_scores(numbers: dict[str, Any], console: Console) -> None:
     title = f"{numbers['model']}: {numbers['photos']:,} photos, {numbers['split']} part, in percent"
     table = _table(title, "attribute")
-    for heading in ("photos", "right", "interval", *_COLUMNS.values()):
+    for heading in ("photos", "right", "interval", *_COLUMNS.values(), "accepted", "right"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, one in numbers["attributes"].items():
         right = one["scores"]["accuracy"]
-        others = (one["scores"][metric]["value"] for metric in _COLUMNS)
+        others = [one["scores"][metric]["value"] for metric in _COLUMNS]
+        decision = next(one for one in one["decisions"] if one["target"] == DEFAULT)
+        others += [decision["coverage"] or None, decision["precision"]]
         table.add_row(
             Text(name),
             f"{one['photos']:,}",
@@ -60,7 +61,9 @@ def _print_scores(numbers: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     console.print(
-        "@95 %: photos tagged without review when 95 % of the tags must be right", style="dim"
+        f"accepted: what the model's own thresholds accept for --precision {DEFAULT:g}, and how "
+        "much of it is right",
+        style="dim",
     )
     together = numbers["all_right"]
     if together["photos"]:
