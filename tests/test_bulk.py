@@ -139,6 +139,35 @@ def test_expected_failures_are_one_line(photos: Path, tiny_model: Path, tmp_path
         assert "\n" not in str(result.exception)
 
 
+def test_inputs_are_never_overwritten(photos: Path, tiny_model: Path, tmp_path: Path):
+    products = tmp_path / "products.csv"
+    products.write_text(f"photo,price\n{photos / 'drawn0.jpg'},9.99\n")
+    (tmp_path / "link.csv").symlink_to(products)
+    before = products.read_bytes()
+    for source, output in (
+        (products, products),
+        (products, tmp_path / "link.csv"),
+        (tmp_path / "link.csv", products),
+        (tmp_path / "prod*.csv", products),
+    ):
+        result = hangtag(source, "--model", tiny_model, "-o", output)
+        assert "is one of the inputs" in str(result.exception)
+        assert products.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "products.csv"]
+
+
+def test_a_mistyped_source_leaves_earlier_results_alone(
+    photos: Path, tiny_model: Path, tmp_path: Path
+):
+    good = tmp_path / "good.csv"
+    good.write_text("results")
+    result = hangtag(tmp_path / "phtos", photos, "--model", tiny_model, "-o", good)
+    assert isinstance(result.exception, HangtagError)
+    assert "phtos: no such file or folder" in str(result.exception)
+    assert good.read_text() == "results"
+    assert [path.name for path in tmp_path.iterdir()] == ["good.csv"]
+
+
 def test_no_more_is_under_way_than_planned(photos: Path, tiny_model: Path):
     plan = Plan(readers=2, runners=2, batch=4)
     drawn = 0

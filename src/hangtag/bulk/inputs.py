@@ -101,7 +101,7 @@ class Inputs:
         """List all inputs once, to know how many they are and to recognise them later.
 
         Raises:
-            HangtagError: There are none, or a table can't be read.
+            HangtagError: There are none, a source doesn't exist, or a table can't be read.
         """
         digest = hashlib.blake2b(digest_size=16)
         total, remote = 0, False
@@ -113,19 +113,35 @@ class Inputs:
             raise HangtagError(f"{', '.join(self._sources)}: no photos there; check the path")
         return Survey(total, digest.hexdigest(), remote)
 
+    def include(self, file: Path) -> bool:
+        """Whether a file is one of the sources, itself or through a link or a glob."""
+        if not file.exists():
+            return False
+        for source in self._sources:
+            if source == STDIN or is_url(source):
+                continue
+            is_glob = not _exists(source) and glob.has_magic(source)
+            for path in map(Path, matches(source) if is_glob else [source]):
+                if path.exists() and path.samefile(file):
+                    return True
+        return False
+
     def _of(self, source: str) -> Iterator[Item]:
         if source == STDIN and self._stdin is not None:
             self._stdin.seek(0)
             return _from_lines(self._stdin, ".")
         if is_url(source):
             return self._from_url(source)
+        if not _exists(source):
+            if glob.has_magic(source):
+                return self._from_glob(source)
+            raise HangtagError(f"{source}: no such file or folder; check the path")
+        return self._from_path(source)
+
+    def _from_path(self, source: str) -> Iterator[Item]:
         path = Path(source)
         if path.is_dir():
             return _from_folder(path)
-        if not path.exists() and glob.has_magic(source):
-            return self._from_glob(source)
-        if not path.exists():
-            return iter([Item(source, source)])
         if path.suffix.lower() == ".zip":
             return _from_zip(path)
         if path.suffix.lower() in LISTINGS:
@@ -145,9 +161,18 @@ class Inputs:
     def _from_glob(self, pattern: str) -> Iterator[Item]:
         match = None
         for match in matches(pattern):
-            yield from self._of(match)
+            yield from self._from_path(match)
         if match is None:
             raise HangtagError(f"{pattern}: matches no file; check the pattern")
+
+
+def _exists(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except OSError as error:
+        raise HangtagError(
+            f"{source}: can't be read ({error.strerror}); check its rights"
+        ) from error
 
 
 def _spool(lines: TextIO) -> TextIO:

@@ -23,8 +23,8 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: photos in all, photos with errors, photos done by an earlier run, and whether
-    its file took another's place."""
+    """How a run ended: photos in all, with errors, done by an earlier run, and whether its file
+    took the place of another."""
 
     total: int
     errors: int
@@ -53,7 +53,7 @@ def tag_to(
     """Tag inputs and hand each batch of results to ``write``, in order.
 
     Raises:
-        HangtagError: There are no photos, or a table of them can't be read.
+        HangtagError: There are no photos, a source doesn't exist, or a table can't be read.
     """
     survey = inputs.survey()
     done = errors = 0
@@ -95,10 +95,13 @@ def tag_to_file(
         progress: Told after every batch.
 
     Raises:
-        HangtagError: No photos; the output can't be written; a part of another run is in the way.
+        HangtagError: No photos; the output can't be written or is one of the inputs; a part of
+            another run is in the way.
         StoppedError: The user pressed Ctrl-C.
     """
     check_output(output)
+    if inputs.include(output):
+        raise HangtagError(f"{output}: is one of the inputs; choose another output")
     survey = inputs.survey()
     run = {"model": fingerprint(tagger.info), "photos": survey.digest, **options}
     part = PartFile(output, run, [attribute.name for attribute in tagger.attributes])
