@@ -147,6 +147,36 @@ def test_odd_texts_of_tables(tmp_path: Path):
         names(tmp_path / "empty.csv")
 
 
+def test_a_stray_quote_swallows_no_rows(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    rows = [f"{number}.jpg,plain" for number in range(3000)]
+    path.write_text("\n".join(["photo,name", 'dress.jpg,"5 inch heel', *rows]) + "\n")
+    assert names(path) == ["dress.jpg", *(row.partition(",")[0] for row in rows)]
+    path.write_text('photo,name\na.jpg,"two\nlines"\n,\nb.jpg,x\n')
+    assert names(path) == ["a.jpg", "b.jpg"]
+    path.write_text("name,photo\nx,a, b.jpg\n")
+    assert names(path) == ["a, b.jpg"]
+
+
+def test_a_huge_cell(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text(f"photo,text\na.jpg,{'x' * 140_000}\nb.jpg,y\n")
+    assert names(path) == ["a.jpg", "b.jpg"]
+
+
+def test_tables_find_photos_as_catalogues_do(tmp_path: Path):
+    for name in ("images/shoe.jpg", "images/watch.PNG", "watch/strap.jpg", "Levi’s ä.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(photo_bytes(50))
+    table = tmp_path / "table.csv"
+    cells = ["images\\shoe.jpg", "shoe.jpg", "watch", "Levi’s ä.jpg"]
+    table.write_text("\n".join(["photo", *cells]), encoding="cp1252")
+    items = list(Inputs([str(table)]))
+    assert [item.photo for item in items] == cells
+    assert all((read_photo(item.source()) == 50).all() for item in items)
+
+
 def test_standard_input_can_be_listed_twice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("a.png\n\nb c.png\n"))
     inputs = Inputs(["-"])

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TextIO
 
 from hangtag.bulk.listing import matches, walk
+from hangtag.bulk.places import locate, place_of
 from hangtag.bulk.remote import fetch, is_url, local_copy, walk_remote
 from hangtag.bulk.tables import photo_cells
 from hangtag.catalogue import PHOTO_SUFFIXES, read_catalogue
@@ -66,7 +67,7 @@ class Item:
                 raise PhotoError(f"{error}; pack it again or leave it out") from error
         if is_url(self.place):
             return fetch(self.place, DEFAULT_LIMITS.max_bytes)
-        return Path(self.place)
+        return locate(self.place)
 
 
 @dataclass(frozen=True)
@@ -211,14 +212,7 @@ def _from_list(path: Path, base: str) -> Iterator[Item]:
 def _from_lines(lines: Iterable[str], base: str) -> Iterator[Item]:
     for line in lines:
         if cell := line.strip():
-            yield Item(cell, _place(cell, base))
-
-
-def _place(cell: str, base: str) -> str:
-    """Where a cell of a table in the folder or URL ``base`` points to."""
-    if is_url(cell) or Path(cell).is_absolute():
-        return cell
-    return f"{base}/{cell}" if is_url(base) else str(Path(base) / cell)
+            yield Item(cell, place_of(cell, base))
 
 
 def _from_table(path: Path, photo_column: str | None, base: str) -> Iterator[Item]:
@@ -228,7 +222,7 @@ def _from_table(path: Path, photo_column: str | None, base: str) -> Iterator[Ite
         return
     for row, cell in enumerate(cells, start=1):
         if cell:
-            yield Item(cell, _place(cell, base))
+            yield Item(cell, place_of(cell, base))
         else:
             reason = f"{path}: row {row} names no photo; complete the row or leave it out"
             yield Item("", None, reason=reason)
@@ -242,4 +236,4 @@ def _from_catalogue(path: Path, base: str) -> Iterator[Item]:
             reason = f"{path}: no photo of product {product}; add it or leave the row out"
             yield Item(product, None, reason=reason)
         else:
-            yield Item(photo, _place(photo, base))
+            yield Item(photo, place_of(photo, base))
