@@ -2,8 +2,10 @@
 
 import io
 import json
+import struct
 import sys
 import threading
+import tracemalloc
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -16,10 +18,10 @@ import polars
 import pytest
 from PIL import Image
 
-from hangtag.bulk import remote
+from hangtag.bulk import inputs, remote
 from hangtag.bulk.inputs import Inputs, Item
 from hangtag.errors import HangtagError
-from hangtag.photo import PhotoError, read_photo
+from hangtag.photo import Limits, PhotoError, read_photo
 
 
 def photo_bytes(shade: int = 90) -> bytes:
@@ -75,6 +77,37 @@ def test_a_zip(tmp_path: Path):
     assert (read_photo(item.source()) == 7).all()
     with pytest.raises(PhotoError, match="no such file in the zip"):
         Item("x", "gone.png", str(path)).source()
+
+
+@pytest.mark.parametrize(
+    "packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_bomb_is_not_unpacked(packed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inputs, "DEFAULT_LIMITS", Limits(max_bytes=100_000))
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        archive.writestr("bomb.png", bytes(200_000))
+        archive.writestr("good.png", photo_bytes(7))
+    bomb, good = Inputs([str(path)])
+    with pytest.raises(PhotoError, match="200,000 bytes are more than the 100,000 allowed"):
+        bomb.source()
+    assert (read_photo(good.source()) == 7).all()
+
+
+def test_a_zip_that_lies_about_sizes_takes_little_memory(tmp_path: Path):
+    size = 2**26
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(size))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(struct.pack("<L", size), struct.pack("<L", 1000)))
+    (bomb,) = Inputs([str(path)])
+    tracemalloc.start()
+    with pytest.raises(PhotoError, match="can't be unpacked"):
+        bomb.source()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size // 8
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet", ".jsonl", ".txt"])
@@ -179,9 +212,9 @@ def test_tables_find_photos_as_catalogues_do(tmp_path: Path):
 
 def test_standard_input_can_be_listed_twice(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("a.png\n\nb c.png\n"))
-    inputs = Inputs(["-"])
-    assert inputs.survey().total == 2
-    assert [item.photo for item in inputs] == ["a.png", "b c.png"]
+    listed = Inputs(["-"])
+    assert listed.survey().total == 2
+    assert [item.photo for item in listed] == ["a.png", "b c.png"]
 
 
 def test_a_survey_recognises_the_same_inputs(folder: Path):

@@ -62,9 +62,9 @@ class Item:
             raise PhotoError(self.reason)
         if self.archive is not None:
             try:
-                return _archive(self.archive).read(self.place)
+                return _archive(self.archive).read(self.place, DEFAULT_LIMITS.max_bytes)
             except HangtagError as error:
-                raise PhotoError(f"{error}; pack it again or leave it out") from error
+                raise PhotoError(str(error)) from error
         if is_url(self.place):
             return fetch(self.place, DEFAULT_LIMITS.max_bytes)
         return locate(self.place)
