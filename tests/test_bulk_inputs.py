@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import sys
 import threading
@@ -18,7 +19,7 @@ import polars
 import pytest
 from PIL import Image
 
-from hangtag.bulk import inputs, remote
+from hangtag.bulk import inputs, listing, remote
 from hangtag.bulk.inputs import Inputs, Item
 from hangtag.errors import HangtagError
 from hangtag.photo import Limits, PhotoError, read_photo
@@ -60,6 +61,62 @@ def test_globs(folder: Path):
         names(folder / "*.gif")
 
 
+def test_globs_of_any_depth_take_each_photo_once(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    (folder / "deep" / "loop").symlink_to(folder)
+    (folder / "linked").symlink_to(folder / "deep")
+    photos = [str(folder / name) for name in ("a.JPG", "b.png", "deep/er/c.webp")]
+    assert names(folder / "**") == photos
+    assert names(folder / "**" / "er") == photos[2:]
+    assert names(folder / "**" / "*.*p*") == photos[1:]
+    assert names(folder / "*" / "*") == photos[2:]
+    assert names(folder / "d*") == photos[2:]
+    with pytest.raises(HangtagError, match="matches no file"):
+        names(folder / "l*")
+    monkeypatch.chdir(folder)
+    assert names("**/c.*") == names("*/*/*") == names("d*/**") == ["deep/er/c.webp"]
+
+
+def test_folders_that_cannot_be_listed_are_rows(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    scan = os.scandir
+
+    def locked(path: str) -> object:
+        if path.endswith("er"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(listing.os, "scandir", locked)
+    for source in (folder, folder / "**", folder / "**" / "*.[pJ]*"):
+        *photos, lost = Inputs([str(source)])
+        assert [Path(item.photo).name for item in photos] == ["a.JPG", "b.png"]
+        assert lost.photo == str(folder / "deep" / "er")
+        with pytest.raises(PhotoError, match="er: can't be listed; check the folder's rights"):
+            lost.source()
+    (alone,) = Inputs([str(folder / "deep" / "er")])
+    assert alone.place is None
+    with pytest.raises(HangtagError, match="can't be listed"):
+        names(folder / "deep" / "er" / "*.webp")
+
+
+def test_photos_that_are_left_out_are_counted(tmp_path: Path):
+    for name in ("a.jfif", "b.JPE", "c.jif", "d.heic", "e.HEIF"):
+        (tmp_path / name).write_bytes(photo_bytes())
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("./in/a.png", photo_bytes(7))
+        archive.writestr("./b.heic", b"")
+        archive.writestr("./.c.png", b"")
+    assert names(tmp_path) == [str(tmp_path / name) for name in ("a.jfif", "b.JPE", "c.jif")]
+    for source, count in ((tmp_path, 2), (tmp_path / "**", 2), (tmp_path / "photos.zip", 1)):
+        (note,) = Inputs([str(source)]).survey().notes
+        assert note.startswith(f"{count} photos left out that end in .heic or .heif")
+    (member,) = Inputs([str(tmp_path / "photos.zip")])
+    assert member.photo == f"{tmp_path}/photos.zip/in/a.png"
+    assert (read_photo(member.source()) == 7).all()
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "a.heic").touch()
+    with pytest.raises(HangtagError, match=r"no photos there; 1 photos left out"):
+        Inputs([str(tmp_path / "phone")]).survey()
+
+
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path):
     path = tmp_path / "shirt [1].png"
     path.write_bytes(photo_bytes())
@@ -92,6 +149,31 @@ def test_a_zip_bomb_is_not_unpacked(packed: int, tmp_path: Path, monkeypatch: py
     with pytest.raises(PhotoError, match="200,000 bytes are more than the 100,000 allowed"):
         bomb.source()
     assert (read_photo(good.source()) == 7).all()
+
+
+def test_a_zip_that_has_changed_is_read_anew(tmp_path: Path):
+    path = tmp_path / "photos.zip"
+    for shade, name in ((7, "first.png"), (9, "second.png")):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, photo_bytes(shade))
+        (item,) = Inputs([str(path)])
+        assert item.place == name
+        assert (read_photo(item.source()) == shade).all()
+
+
+def test_damaged_zips(tmp_path: Path):
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("ä.png", bytes(5000))
+    data = path.read_bytes()
+    start = data.index("ä.png".encode()) + len("ä.png".encode())
+    path.write_bytes(data[: start + 9] + b"\xff" * 8 + data[start + 17 :])
+    (item,) = Inputs([str(path)])
+    with pytest.raises(PhotoError, match="can't be unpacked"):
+        item.source()
+    path.write_bytes(data.replace("ä.png".encode(), b"\xff\xff.png"))
+    with pytest.raises(HangtagError, match="not a complete zip"):
+        names(path)
 
 
 def test_a_zip_that_lies_about_sizes_takes_little_memory(tmp_path: Path):
@@ -211,10 +293,10 @@ def test_tables_find_photos_as_catalogues_do(tmp_path: Path):
 
 
 def test_standard_input_can_be_listed_twice(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a.png\n\nb c.png\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.png\n\nb \xff.png\n")))
     listed = Inputs(["-"])
     assert listed.survey().total == 2
-    assert [item.photo for item in listed] == ["a.png", "b c.png"]
+    assert [item.photo for item in listed] == ["a.png", "b \udcff.png"]
 
 
 def test_a_survey_recognises_the_same_inputs(folder: Path):

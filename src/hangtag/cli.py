@@ -123,6 +123,8 @@ def tag(
     except (StoppedError, KeyboardInterrupt) as stopped:
         typer.echo(str(stopped) or "stopped", err=True)
         raise typer.Exit(130) from stopped
+    for note in outcome.notes:
+        typer.echo(note, err=True)
     if output is not None:
         before = ", in place of what it held" if outcome.replaced else ""
         typer.echo(f"{output}: {outcome.total:,} photos{before}", err=True)

@@ -7,13 +7,15 @@ photos by the products' ids alone, and folders behind URLs.
 
 import glob
 import hashlib
+import io
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from hangtag.bulk.listing import matches, walk
 from hangtag.bulk.places import locate, place_of
@@ -21,13 +23,16 @@ from hangtag.bulk.remote import fetch, is_url, local_copy, walk_remote
 from hangtag.bulk.tables import photo_cells
 from hangtag.catalogue import PHOTO_SUFFIXES, read_catalogue
 from hangtag.errors import HangtagError
-from hangtag.photo import DEFAULT_LIMITS, PhotoError
+from hangtag.photo import DEFAULT_LIMITS, PhotoError, printable
 from hangtag.rows import TABLES
 from hangtag.store import Folder, Zip, open_store
 
 STDIN = "-"
 LISTINGS = TABLES | {".txt"}
 """Endings of tables, and of text files with one path or URL a line."""
+
+_NOT_READ = frozenset({".heic", ".heif"})
+"""Endings of photos that Pillow can't read by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Survey:
-    """How many photos there are, a digest of their names in order, and whether any is remote."""
+    """How many photos there are, a digest of their names in order, whether any is remote, and what
+    the user should know: a line each."""
 
     total: int
     digest: str
     remote: bool
+    notes: tuple[str, ...] = ()
 
 
 class Inputs:
@@ -92,7 +99,8 @@ class Inputs:
     def __init__(self, sources: Sequence[str], photo_column: str | None = None):
         self._sources = list(sources)
         self._photo_column = photo_column
-        self._stdin = _spool(sys.stdin) if STDIN in sources else None
+        self._stdin = _spool(sys.stdin.buffer) if STDIN in sources else None
+        self._left_out = 0
 
     def __iter__(self) -> Iterator[Item]:
         for source in self._sources:
@@ -106,13 +114,27 @@ class Inputs:
         """
         digest = hashlib.blake2b(digest_size=16)
         total, remote = 0, False
+        self._left_out = 0
         for item in self:
             total += 1
             remote = remote or (item.place is not None and is_url(item.place))
             digest.update(f"{item.archive}\0{item.place}\0{item.photo}\n".encode(errors="replace"))
+        notes = []
+        if self._left_out:
+            notes.append(
+                f"{self._left_out:,} photos left out that end in {' or '.join(sorted(_NOT_READ))}; "
+                "save them as JPEG"
+            )
         if not total:
-            raise HangtagError(f"{', '.join(self._sources)}: no photos there; check the path")
-        return Survey(total, digest.hexdigest(), remote)
+            reasons = "; ".join(["no photos there", *notes, "check the path"])
+            raise HangtagError(f"{', '.join(self._sources)}: {reasons}")
+        return Survey(total, digest.hexdigest(), remote, tuple(notes))
+
+    def _takes(self, name: str) -> bool:
+        """Whether a file found in a folder or a zip is a photo that can be read."""
+        suffix = PurePosixPath(name).suffix.lower()
+        self._left_out += suffix in _NOT_READ
+        return suffix in PHOTO_SUFFIXES
 
     def include(self, file: Path) -> bool:
         """Whether a file is one of the sources, itself or through a link or a glob."""
@@ -142,9 +164,9 @@ class Inputs:
     def _from_path(self, source: str) -> Iterator[Item]:
         path = Path(source)
         if path.is_dir():
-            return _from_folder(path)
+            return self._from_folder(path)
         if path.suffix.lower() == ".zip":
-            return _from_zip(path)
+            return self._from_zip(path)
         if path.suffix.lower() in LISTINGS:
             return self._listed_in(path, str(path.parent))
         return iter([Item(source, source)])
@@ -156,15 +178,29 @@ class Inputs:
 
     def _from_url(self, url: str) -> Iterator[Item]:
         if PurePosixPath(url).suffix.lower() not in LISTINGS:
-            return (Item(photo, photo) for photo in walk_remote(url, PHOTO_SUFFIXES))
+            return (Item(photo, photo) for photo in walk_remote(url, self._takes))
         return self._listed_in(local_copy(url), url.rpartition("/")[0])
 
     def _from_glob(self, pattern: str) -> Iterator[Item]:
         match = None
-        for match in matches(pattern):
+        for match in matches(pattern, self._takes):
             yield from self._from_path(match)
         if match is None:
             raise HangtagError(f"{pattern}: matches no file; check the pattern")
+
+    def _from_folder(self, path: Path) -> Iterator[Item]:
+        for name in walk(path):
+            place = str(path / name)
+            if name.endswith("/"):
+                reason = f"{printable(place)}: can't be listed; check the folder's rights"
+                yield Item(place, None, reason=reason)
+            elif self._takes(name):
+                yield Item(place, place)
+
+    def _from_zip(self, path: Path) -> Iterator[Item]:
+        for member in _archive(str(path)).walk():
+            if self._takes(member):
+                yield Item(f"{path}/{member}", member, str(path))
 
 
 def _exists(source: str) -> bool:
@@ -176,36 +212,36 @@ def _exists(source: str) -> bool:
         ) from error
 
 
-def _spool(lines: TextIO) -> TextIO:
+def _spool(lines: BinaryIO) -> TextIO:
     # Kept in a file because inputs are listed twice, and may be many.
-    file = tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
-    file.writelines(lines)
-    return file
+    file = tempfile.TemporaryFile("w+b")  # noqa: SIM115
+    shutil.copyfileobj(lines, file)
+    file.seek(0)
+    # Names on disk may hold bytes that are no text.
+    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape")
 
 
-def _is_photo(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
-
-
-def _from_folder(path: Path) -> Iterator[Item]:
-    for name in walk(path):
-        if _is_photo(name):
-            yield Item(str(path / name), str(path / name))
+def _archive(path: str) -> Folder | Zip:
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        raise HangtagError(f"{path}: can't be read ({error.strerror}); check the path") from error
+    return _opened(path, (found.st_ino, found.st_mtime_ns, found.st_size))
 
 
 @lru_cache(maxsize=8)
-def _archive(path: str) -> Folder | Zip:
+def _opened(path: str, _version: tuple[int, int, int]) -> Folder | Zip:
     return open_store(Path(path))
 
 
-def _from_zip(path: Path) -> Iterator[Item]:
-    for member in _archive(str(path)).walk():
-        if _is_photo(member):
-            yield Item(f"{path}/{member}", member, str(path))
-
-
 def _from_list(path: Path, base: str) -> Iterator[Item]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
+    try:
+        lines = path.open(encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise HangtagError(
+            f"{path}: can't be read ({error.strerror}); check the file's rights"
+        ) from error
+    with lines:
         yield from _from_lines(lines, base)
 
 

@@ -23,13 +23,14 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: photos in all, with errors, done by an earlier run, and whether its file
-    took the place of another."""
+    """How a run ended: photos in all, with errors, done by an earlier run, whether its file took
+    the place of another, and what the user should know (`Survey`)."""
 
     total: int
     errors: int
     resumed: int = 0
     replaced: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class StoppedError(HangtagError):
@@ -63,7 +64,7 @@ def tag_to(
         errors += sum(result.error is not None for result in results)
         if progress:
             progress(done, survey.total, errors)
-    return Outcome(survey.total, errors)
+    return Outcome(survey.total, errors, notes=survey.notes)
 
 
 def json_writer(stream: BinaryIO) -> Callable[[list["PhotoTags"]], None]:
@@ -121,7 +122,7 @@ def tag_to_file(
         ) from error
     finally:
         part.close()
-    return Outcome(survey.total, part.errors, resumed, replaced)
+    return Outcome(survey.total, part.errors, resumed, replaced, survey.notes)
 
 
 def fingerprint(info: "ModelInfo") -> str:

@@ -6,10 +6,10 @@ Only the command line and the user's own tables lead here; the server never fetc
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.client import HTTPException
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import hangtag
 from hangtag.errors import HangtagError, require
@@ -36,8 +36,8 @@ def is_url(place: str) -> bool:
     return bool(found) and scheme.isidentifier()
 
 
-def walk_remote(url: str, suffixes: frozenset[str]) -> Iterator[str]:
-    """URLs of the photos below a folder of a file system that fsspec knows, sorted.
+def walk_remote(url: str, taken: Callable[[str], bool]) -> Iterator[str]:
+    """URLs of the files ``taken`` below a folder of a file system that fsspec knows, sorted.
 
     A web address, and anything that is no folder, is itself the only photo.
     """
@@ -49,7 +49,7 @@ def walk_remote(url: str, suffixes: frozenset[str]) -> Iterator[str]:
         yield url
         return
     for name in sorted(system.find(path)):
-        if PurePosixPath(name).suffix.lower() in suffixes:
+        if taken(name):
             yield system.unstrip_protocol(name)
 
 
