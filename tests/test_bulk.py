@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from drawing import draw_broken_photos, draw_garment
+from hangtag.bulk import pipeline
 from hangtag.bulk.inputs import Inputs
 from hangtag.bulk.job import tag_to_file
 from hangtag.bulk.pipeline import Plan, tag_in_order
@@ -166,6 +167,51 @@ def test_a_mistyped_source_leaves_earlier_results_alone(
     assert "phtos: no such file or folder" in str(result.exception)
     assert good.read_text() == "results"
     assert [path.name for path in tmp_path.iterdir()] == ["good.csv"]
+
+
+def test_one_photo_never_stops_the_others(
+    photos: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    read = pipeline.read_photo
+
+    def broken(source: Path, **options) -> np.ndarray:
+        if source.name == "drawn1.jpg":
+            raise RuntimeError("a reader\ngone wrong")
+        return read(source, **options)
+
+    monkeypatch.setattr(pipeline, "read_photo", broken)
+    items = Inputs([str(photos / f"drawn{number}.jpg") for number in range(3)])
+    (results,) = tag_in_order(Tagger(tiny_model, threads=1), items, Plan(1, 1))
+    assert [result.error is None for result in results] == [True, False, True]
+    assert "drawn1.jpg: can't be read (RuntimeError: a reader gone wrong)" in results[1].error
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_full_disk_behind_standard_output_is_one_line(
+    options: list[str], photos: Path, tiny_model: Path
+):
+    tag = [sys.executable, "-m", "hangtag.cli", "tag", str(photos / "drawn0.jpg"), *options]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*tag, "--model", str(tiny_model)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: can't be written (No space left")
+    assert done.stderr.count("\n") == 1
+
+
+def test_names_that_are_no_text_are_shown(photos: Path, tiny_model: Path, tmp_path: Path):
+    for name in (b"a\xff.jpg", b"b\xff.jpg"):
+        (tmp_path / os.fsdecode(name)).write_bytes((photos / "drawn0.jpg").read_bytes())
+    for source in (tmp_path, tmp_path / os.fsdecode(b"a\xff.jpg")):
+        result = hangtag(source, "--model", tiny_model)
+        assert result.exit_code == 0
+        assert "a?.jpg" in result.stdout
 
 
 def test_no_more_is_under_way_than_planned(photos: Path, tiny_model: Path):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from hangtag.bulk.inputs import Inputs, Survey
-from hangtag.bulk.outputs import PartFile, check_output, json_line
+from hangtag.bulk.outputs import PartFile, check_output
 from hangtag.bulk.pipeline import plan_for, tag_in_order
 from hangtag.errors import HangtagError
 
@@ -65,16 +65,6 @@ def tag_to(
         if progress:
             progress(done, survey.total, errors)
     return Outcome(survey.total, errors, notes=survey.notes)
-
-
-def json_writer(stream: BinaryIO) -> Callable[[list["PhotoTags"]], None]:
-    """What writes results to a stream as JSON lines, as soon as they are there."""
-
-    def write(results: list["PhotoTags"]) -> None:
-        stream.write(b"".join(json_line(result.to_dict()) for result in results))
-        stream.flush()
-
-    return write
 
 
 def tag_to_file(

@@ -18,7 +18,7 @@ import onnxruntime
 
 from hangtag.bulk.inputs import Item
 from hangtag.cores import available_cores
-from hangtag.photo import PhotoError, read_photo, to_input
+from hangtag.photo import PhotoError, printable, read_photo, to_input
 from hangtag.tagger import Tagger
 from hangtag.tags import PhotoTags
 
@@ -89,6 +89,9 @@ def _prepare(item: Item, size: tuple[int, int]) -> np.ndarray | PhotoError:
         return to_input(photo, size)
     except PhotoError as error:
         return error
+    except Exception as error:  # noqa: BLE001  no photo of a million may stop the others
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return PhotoError(f"{printable(item.photo)}: can't be read ({reason}); leave it out")
 
 
 def _tag(
