@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -286,14 +285,6 @@ def test_killed_runs_go_on(table: Path, tiny_model: Path, expected: bytes, tmp_p
     assert done.returncode == 1, done.stderr
     assert not part.exists()
     assert same_rows(output.read_bytes(), expected)
-
-
-@pytest.fixture
-def heeded_interrupts() -> Iterator[None]:
-    """Tests that run in a shell's background ignore Ctrl-C, and so would what they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")

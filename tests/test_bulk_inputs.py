@@ -3,9 +3,12 @@
 import io
 import json
 import os
+import signal
 import struct
+import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 import zipfile
 from collections import Counter
@@ -313,14 +316,22 @@ def test_nothing_to_tag(tmp_path: Path):
         Inputs([str(tmp_path)]).survey()
 
 
+FAR = "/sch%C3%B6ne%20Schuhe/100%25%20wei%C3%9F.png?gr%C3%B6%C3%9Fe=38%20EU&x=%20"
+
+
 class Shop(BaseHTTPRequestHandler):
     """A web shop with the usual troubles."""
 
     asked: ClassVar[Counter[str]] = Counter()
+    released: ClassVar[threading.Event] = threading.Event()
 
     def do_GET(self):
         self.asked[self.path] += 1
-        if self.path == "/good.png" or (self.path == "/busy.png" and self.asked[self.path] > 1):
+        if self.path == "/slow.png":
+            self.released.wait(60)
+        if self.path in ("/good.png", FAR) or (
+            self.path == "/busy.png" and self.asked[self.path] > 1
+        ):
             self.answer(200, photo_bytes(33))
         elif self.path == "/busy.png":
             self.answer(503, b"")
@@ -344,10 +355,12 @@ class Shop(BaseHTTPRequestHandler):
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Shop.asked.clear()
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    Shop.released.clear()
+    monkeypatch.setattr(remote, "_SECONDS_BETWEEN", 0.0)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
+    Shop.released.set()
     server.shutdown()
     server.server_close()
 
@@ -357,6 +370,47 @@ def test_web_addresses(shop: str):
     assert (read_photo(item.source()) == 33).all()
     assert (read_photo(remote.fetch(f"{shop}/busy.png", 1000)) == 33).all()
     assert Shop.asked["/busy.png"] == 2
+
+
+def test_web_addresses_as_people_write_them(shop: str, tmp_path: Path):
+    address = f"{shop.upper()}/schöne Schuhe/100% weiß.png?größe=38 EU&x=%20#top"
+    table = tmp_path / "table.csv"
+    table.write_text(f"photo\n{address}\n", encoding="utf-8")
+    (item,) = Inputs([str(table)])
+    assert item.photo == address
+    assert (read_photo(item.source()) == 33).all()
+    assert [item.photo for item in Inputs([address])] == [address]
+    assert remote.web_address("https://me@bücher.example:8080/ä") == (
+        "https://me@xn--bcher-kva.example:8080/%C3%A4"
+    )
+
+
+def test_nothing_more_is_fetched_for_a_run_that_is_stopped(shop: str):
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    start = time.monotonic()
+    with pytest.raises(PhotoError, match="the run was stopped"):
+        remote.fetch(f"{shop}/slow.png", 1000, stop)
+    assert time.monotonic() - start < 10
+    assert (read_photo(remote.fetch(f"{shop}/good.png", 1000, threading.Event())) == 33).all()
+    with pytest.raises(PhotoError, match="404"):
+        remote.fetch(f"{shop}/gone.png", 1000, threading.Event())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
+@pytest.mark.usefixtures("heeded_interrupts")
+def test_ctrl_c_waits_for_no_server(shop: str, tiny_model: Path):
+    tag = [sys.executable, "-m", "hangtag.cli", "tag", f"{shop}/slow.png", "--json"]
+    with subprocess.Popen(
+        [*tag, "--model", str(tiny_model)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        while not Shop.asked["/slow.png"] and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        # The server would keep it for three times twenty seconds.
+        shown, message = process.communicate(timeout=remote.SECONDS_OF_SILENCE * 2)
+    assert process.returncode == 130
+    assert (shown, message) == (b"", b"stopped\n")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """The commands. Each one parses its options, calls one library function and prints the result."""
 
 import inspect
+import signal
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -234,6 +236,10 @@ def main() -> None:
     except HangtagError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        # Threads may still be at work; a further Ctrl-C ends them without a word.
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from threading import Event
 from typing import BinaryIO, TextIO
 
 from hangtag.bulk.listing import matches, walk
@@ -57,8 +58,11 @@ class Item:
             return self
         return replace(self, place=str(Path(self.place).absolute()))
 
-    def source(self) -> Path | bytes:
+    def source(self, stop: Event | None = None) -> Path | bytes:
         """What `hangtag.photo.read_photo` is to read: a local path, or bytes fetched.
+
+        Args:
+            stop: See `hangtag.bulk.remote.fetch`.
 
         Raises:
             PhotoError: It can't be fetched or unpacked, or the row names no photo.
@@ -71,7 +75,7 @@ class Item:
             except HangtagError as error:
                 raise PhotoError(str(error)) from error
         if is_url(self.place):
-            return fetch(self.place, DEFAULT_LIMITS.max_bytes)
+            return fetch(self.place, DEFAULT_LIMITS.max_bytes, stop)
         return locate(self.place)
 
 
