@@ -179,8 +179,8 @@ class Tagger:
     ) -> PhotoTags | list[PhotoTags]:
         """Tag one photo or several.
 
-        A photo is a path, the bytes of a file, a PIL image, or an array uint8 (H, W, 3). For
-        folders, zips and tables there is `hangtag.bulk.inputs.Inputs`.
+        A photo is a path, the bytes of a file, a binary file that is open, a PIL image, or an array
+        uint8 (H, W, 3). For folders, zips and tables there is `hangtag.bulk.inputs.Inputs`.
 
         Returns:
             The tags of one photo, or of each in order. One that can't be read has an ``error`` and
