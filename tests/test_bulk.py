@@ -96,6 +96,17 @@ def test_files(ending: str, photos: Path, tiny_model: Path, tmp_path: Path):
     assert sum(row["error"] is not None for row in rows) == len(BROKEN)
 
 
+def test_options_that_are_not_used_are_named(photos: Path, tiny_model: Path, tmp_path: Path):
+    photo, output = photos / "drawn0.jpg", tmp_path / "tags.csv"
+    result = hangtag(
+        photo, "--model", tiny_model, "-o", output, "--json", "--photo-column", "image"
+    )
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "--json not used" in result.stderr
+    assert "photo column 'image' not used: there is no table" in result.stderr
+
+
 def test_tables_on_the_terminal(photos: Path, tiny_model: Path):
     one = hangtag(photos / "drawn0.jpg", "--model", tiny_model)
     assert one.exit_code == 0

@@ -226,6 +226,10 @@ def test_the_column_of_photos(tmp_path: Path):
         names(path, photo_column="side")
     with pytest.raises(HangtagError, match="no column of photos"):
         names(path)
+    assert Inputs([str(path)], "back").survey().notes == ()
+    (tmp_path / "list.txt").write_text("1.png\n")
+    (note,) = Inputs([str(tmp_path / "list.txt")], "back").survey().notes
+    assert note == "photo column 'back' not used: there is no table"
 
 
 def test_a_table_with_ids_and_a_folder_of_images(tmp_path: Path):

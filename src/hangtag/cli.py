@@ -83,7 +83,7 @@ def tag(
     flip: options.Flip = False,
     turn: options.Turn = True,
     photo_column: options.PhotoColumn = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines (without -o).")] = False,
     engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
     progress: Annotated[
         bool | None, typer.Option(help="Show progress (default: when it goes to a terminal).")
@@ -127,6 +127,8 @@ def tag(
         raise typer.Exit(130) from stopped
     for note in outcome.notes:
         typer.echo(note, err=True)
+    if output is not None and as_json:
+        typer.echo("--json not used: it is for standard output; see the ending of -o", err=True)
     if output is not None:
         before = ", in place of what it held" if outcome.replaced else ""
         typer.echo(f"{output}: {outcome.total:,} photos{before}", err=True)

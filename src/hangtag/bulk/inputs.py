@@ -105,6 +105,7 @@ class Inputs:
         self._photo_column = photo_column
         self._stdin = _spool(sys.stdin.buffer) if STDIN in sources else None
         self._left_out = 0
+        self._has_tables = False
 
     def __iter__(self) -> Iterator[Item]:
         for source in self._sources:
@@ -119,6 +120,7 @@ class Inputs:
         digest = hashlib.blake2b(digest_size=16)
         total, remote = 0, False
         self._left_out = 0
+        self._has_tables = False
         for item in self:
             total += 1
             remote = remote or (item.place is not None and is_url(item.place))
@@ -129,6 +131,8 @@ class Inputs:
                 f"{self._left_out:,} photos left out that end in {' or '.join(sorted(_NOT_READ))}; "
                 "save them as JPEG"
             )
+        if self._photo_column is not None and not self._has_tables:
+            notes.append(f"photo column {self._photo_column!r} not used: there is no table")
         if not total:
             reasons = "; ".join(["no photos there", *notes, "check the path"])
             raise HangtagError(f"{', '.join(self._sources)}: {reasons}")
@@ -177,6 +181,7 @@ class Inputs:
 
     def _listed_in(self, path: Path, base: str) -> Iterator[Item]:
         if path.suffix.lower() in TABLES:
+            self._has_tables = True
             return _from_table(path, self._photo_column, base)
         return _from_list(path, base)
 
