@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,14 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put ``__main__`` back: Streamlit's AppTest replaces it, and spawned processes import it."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """Tests that run in a shell's background ignore Ctrl-C, and so would what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from drawing import draw_broken_photos, draw_garment
+from hangtag.bulk import pipeline
 from hangtag.bulk.inputs import Inputs
 from hangtag.bulk.job import tag_to_file
 from hangtag.bulk.pipeline import Plan, tag_in_order
@@ -96,6 +96,17 @@ def test_files(ending: str, photos: Path, tiny_model: Path, tmp_path: Path):
     assert sum(row["error"] is not None for row in rows) == len(BROKEN)
 
 
+def test_options_that_are_not_used_are_named(photos: Path, tiny_model: Path, tmp_path: Path):
+    photo, output = photos / "drawn0.jpg", tmp_path / "tags.csv"
+    result = hangtag(
+        photo, "--model", tiny_model, "-o", output, "--json", "--photo-column", "image"
+    )
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "--json not used" in result.stderr
+    assert "photo column 'image' not used: there is no table" in result.stderr
+
+
 def test_tables_on_the_terminal(photos: Path, tiny_model: Path):
     one = hangtag(photos / "drawn0.jpg", "--model", tiny_model)
     assert one.exit_code == 0
@@ -137,6 +148,80 @@ def test_expected_failures_are_one_line(photos: Path, tiny_model: Path, tmp_path
         assert isinstance(result.exception, HangtagError)
         assert reason in str(result.exception)
         assert "\n" not in str(result.exception)
+
+
+def test_inputs_are_never_overwritten(photos: Path, tiny_model: Path, tmp_path: Path):
+    products = tmp_path / "products.csv"
+    products.write_text(f"photo,price\n{photos / 'drawn0.jpg'},9.99\n")
+    (tmp_path / "link.csv").symlink_to(products)
+    before = products.read_bytes()
+    for source, output in (
+        (products, products),
+        (products, tmp_path / "link.csv"),
+        (tmp_path / "link.csv", products),
+        (tmp_path / "prod*.csv", products),
+    ):
+        result = hangtag(source, "--model", tiny_model, "-o", output)
+        assert "is one of the inputs" in str(result.exception)
+        assert products.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "products.csv"]
+
+
+def test_a_mistyped_source_leaves_earlier_results_alone(
+    photos: Path, tiny_model: Path, tmp_path: Path
+):
+    good = tmp_path / "good.csv"
+    good.write_text("results")
+    result = hangtag(tmp_path / "phtos", photos, "--model", tiny_model, "-o", good)
+    assert isinstance(result.exception, HangtagError)
+    assert "phtos: no such file or folder" in str(result.exception)
+    assert good.read_text() == "results"
+    assert [path.name for path in tmp_path.iterdir()] == ["good.csv"]
+
+
+def test_one_photo_never_stops_the_others(
+    photos: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    read = pipeline.read_photo
+
+    def broken(source: Path, **options) -> np.ndarray:
+        if source.name == "drawn1.jpg":
+            raise RuntimeError("a reader\ngone wrong")
+        return read(source, **options)
+
+    monkeypatch.setattr(pipeline, "read_photo", broken)
+    items = Inputs([str(photos / f"drawn{number}.jpg") for number in range(3)])
+    (results,) = tag_in_order(Tagger(tiny_model, threads=1), items, Plan(1, 1))
+    assert [result.error is None for result in results] == [True, False, True]
+    assert "drawn1.jpg: can't be read (RuntimeError: a reader gone wrong)" in results[1].error
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_full_disk_behind_standard_output_is_one_line(
+    options: list[str], photos: Path, tiny_model: Path
+):
+    tag = [sys.executable, "-m", "hangtag.cli", "tag", str(photos / "drawn0.jpg"), *options]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*tag, "--model", str(tiny_model)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: can't be written (No space left")
+    assert done.stderr.count("\n") == 1
+
+
+def test_names_that_are_no_text_are_shown(photos: Path, tiny_model: Path, tmp_path: Path):
+    for name in (b"a\xff.jpg", b"b\xff.jpg"):
+        (tmp_path / os.fsdecode(name)).write_bytes((photos / "drawn0.jpg").read_bytes())
+    for source in (tmp_path, tmp_path / os.fsdecode(b"a\xff.jpg")):
+        result = hangtag(source, "--model", tiny_model)
+        assert result.exit_code == 0
+        assert "a?.jpg" in result.stdout
 
 
 def test_no_more_is_under_way_than_planned(photos: Path, tiny_model: Path):
@@ -211,14 +296,6 @@ def test_killed_runs_go_on(table: Path, tiny_model: Path, expected: bytes, tmp_p
     assert done.returncode == 1, done.stderr
     assert not part.exists()
     assert same_rows(output.read_bytes(), expected)
-
-
-@pytest.fixture
-def heeded_interrupts() -> Iterator[None]:
-    """Tests that run in a shell's background ignore Ctrl-C, and so would what they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")

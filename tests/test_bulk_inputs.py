@@ -2,30 +2,21 @@
 
 import io
 import json
+import os
+import struct
 import sys
-import threading
+import tracemalloc
 import zipfile
-from collections import Counter
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
 import polars
 import pytest
-from PIL import Image
 
-from hangtag.bulk import remote
+from hangtag.bulk import inputs, listing
 from hangtag.bulk.inputs import Inputs, Item
 from hangtag.errors import HangtagError
-from hangtag.photo import PhotoError, read_photo
-
-
-def photo_bytes(shade: int = 90) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (6, 8), (shade, shade, shade)).save(file, "PNG")
-    return file.getvalue()
+from hangtag.photo import Limits, PhotoError, read_photo
+from tiny_photos import photo_bytes
 
 
 @pytest.fixture
@@ -58,6 +49,62 @@ def test_globs(folder: Path):
         names(folder / "*.gif")
 
 
+def test_globs_of_any_depth_take_each_photo_once(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    (folder / "deep" / "loop").symlink_to(folder)
+    (folder / "linked").symlink_to(folder / "deep")
+    photos = [str(folder / name) for name in ("a.JPG", "b.png", "deep/er/c.webp")]
+    assert names(folder / "**") == photos
+    assert names(folder / "**" / "er") == photos[2:]
+    assert names(folder / "**" / "*.*p*") == photos[1:]
+    assert names(folder / "*" / "*") == photos[2:]
+    assert names(folder / "d*") == photos[2:]
+    with pytest.raises(HangtagError, match="matches no file"):
+        names(folder / "l*")
+    monkeypatch.chdir(folder)
+    assert names("**/c.*") == names("*/*/*") == names("d*/**") == ["deep/er/c.webp"]
+
+
+def test_folders_that_cannot_be_listed_are_rows(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    scan = os.scandir
+
+    def locked(path: str) -> object:
+        if path.endswith("er"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(listing.os, "scandir", locked)
+    for source in (folder, folder / "**", folder / "**" / "*.[pJ]*"):
+        *photos, lost = Inputs([str(source)])
+        assert [Path(item.photo).name for item in photos] == ["a.JPG", "b.png"]
+        assert lost.photo == str(folder / "deep" / "er")
+        with pytest.raises(PhotoError, match="er: can't be listed; check the folder's rights"):
+            lost.source()
+    (alone,) = Inputs([str(folder / "deep" / "er")])
+    assert alone.place is None
+    with pytest.raises(HangtagError, match="can't be listed"):
+        names(folder / "deep" / "er" / "*.webp")
+
+
+def test_photos_that_are_left_out_are_counted(tmp_path: Path):
+    for name in ("a.jfif", "b.JPE", "c.jif", "d.heic", "e.HEIF"):
+        (tmp_path / name).write_bytes(photo_bytes())
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("./in/a.png", photo_bytes(7))
+        archive.writestr("./b.heic", b"")
+        archive.writestr("./.c.png", b"")
+    assert names(tmp_path) == [str(tmp_path / name) for name in ("a.jfif", "b.JPE", "c.jif")]
+    for source, count in ((tmp_path, 2), (tmp_path / "**", 2), (tmp_path / "photos.zip", 1)):
+        (note,) = Inputs([str(source)]).survey().notes
+        assert note.startswith(f"{count} photos left out that end in .heic or .heif")
+    (member,) = Inputs([str(tmp_path / "photos.zip")])
+    assert member.photo == f"{tmp_path}/photos.zip/in/a.png"
+    assert (read_photo(member.source()) == 7).all()
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "a.heic").touch()
+    with pytest.raises(HangtagError, match=r"no photos there; 1 photos left out"):
+        Inputs([str(tmp_path / "phone")]).survey()
+
+
 def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path):
     path = tmp_path / "shirt [1].png"
     path.write_bytes(photo_bytes())
@@ -75,6 +122,62 @@ def test_a_zip(tmp_path: Path):
     assert (read_photo(item.source()) == 7).all()
     with pytest.raises(PhotoError, match="no such file in the zip"):
         Item("x", "gone.png", str(path)).source()
+
+
+@pytest.mark.parametrize(
+    "packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_bomb_is_not_unpacked(packed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inputs, "DEFAULT_LIMITS", Limits(max_bytes=100_000))
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        archive.writestr("bomb.png", bytes(200_000))
+        archive.writestr("good.png", photo_bytes(7))
+    bomb, good = Inputs([str(path)])
+    with pytest.raises(PhotoError, match="200,000 bytes are more than the 100,000 allowed"):
+        bomb.source()
+    assert (read_photo(good.source()) == 7).all()
+
+
+def test_a_zip_that_has_changed_is_read_anew(tmp_path: Path):
+    path = tmp_path / "photos.zip"
+    for shade, name in ((7, "first.png"), (9, "second.png")):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, photo_bytes(shade))
+        (item,) = Inputs([str(path)])
+        assert item.place == name
+        assert (read_photo(item.source()) == shade).all()
+
+
+def test_damaged_zips(tmp_path: Path):
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("ä.png", bytes(5000))
+    data = path.read_bytes()
+    start = data.index("ä.png".encode()) + len("ä.png".encode())
+    path.write_bytes(data[: start + 9] + b"\xff" * 8 + data[start + 17 :])
+    (item,) = Inputs([str(path)])
+    with pytest.raises(PhotoError, match="can't be unpacked"):
+        item.source()
+    path.write_bytes(data.replace("ä.png".encode(), b"\xff\xff.png"))
+    with pytest.raises(HangtagError, match="not a complete zip"):
+        names(path)
+
+
+def test_a_zip_that_lies_about_sizes_takes_little_memory(tmp_path: Path):
+    size = 2**26
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(size))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(struct.pack("<L", size), struct.pack("<L", 1000)))
+    (bomb,) = Inputs([str(path)])
+    tracemalloc.start()
+    with pytest.raises(PhotoError, match="can't be unpacked"):
+        bomb.source()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size // 8
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet", ".jsonl", ".txt"])
@@ -108,6 +211,10 @@ def test_the_column_of_photos(tmp_path: Path):
         names(path, photo_column="side")
     with pytest.raises(HangtagError, match="no column of photos"):
         names(path)
+    assert Inputs([str(path)], "back").survey().notes == ()
+    (tmp_path / "list.txt").write_text("1.png\n")
+    (note,) = Inputs([str(tmp_path / "list.txt")], "back").survey().notes
+    assert note == "photo column 'back' not used: there is no table"
 
 
 def test_a_table_with_ids_and_a_folder_of_images(tmp_path: Path):
@@ -147,11 +254,41 @@ def test_odd_texts_of_tables(tmp_path: Path):
         names(tmp_path / "empty.csv")
 
 
+def test_a_stray_quote_swallows_no_rows(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    rows = [f"{number}.jpg,plain" for number in range(3000)]
+    path.write_text("\n".join(["photo,name", 'dress.jpg,"5 inch heel', *rows]) + "\n")
+    assert names(path) == ["dress.jpg", *(row.partition(",")[0] for row in rows)]
+    path.write_text('photo,name\na.jpg,"two\nlines"\n,\nb.jpg,x\n')
+    assert names(path) == ["a.jpg", "b.jpg"]
+    path.write_text("name,photo\nx,a, b.jpg\n")
+    assert names(path) == ["a, b.jpg"]
+
+
+def test_a_huge_cell(tmp_path: Path):
+    path = tmp_path / "table.csv"
+    path.write_text(f"photo,text\na.jpg,{'x' * 140_000}\nb.jpg,y\n")
+    assert names(path) == ["a.jpg", "b.jpg"]
+
+
+def test_tables_find_photos_as_catalogues_do(tmp_path: Path):
+    for name in ("images/shoe.jpg", "images/watch.PNG", "watch/strap.jpg", "Levi’s ä.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(photo_bytes(50))
+    table = tmp_path / "table.csv"
+    cells = ["images\\shoe.jpg", "shoe.jpg", "watch", "Levi’s ä.jpg"]
+    table.write_text("\n".join(["photo", *cells]), encoding="cp1252")
+    items = list(Inputs([str(table)]))
+    assert [item.photo for item in items] == cells
+    assert all((read_photo(item.source()) == 50).all() for item in items)
+
+
 def test_standard_input_can_be_listed_twice(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a.png\n\nb c.png\n"))
-    inputs = Inputs(["-"])
-    assert inputs.survey().total == 2
-    assert [item.photo for item in inputs] == ["a.png", "b c.png"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.png\n\nb \xff.png\n")))
+    listed = Inputs(["-"])
+    assert listed.survey().total == 2
+    assert [item.photo for item in listed] == ["a.png", "b \udcff.png"]
 
 
 def test_a_survey_recognises_the_same_inputs(folder: Path):
@@ -166,92 +303,3 @@ def test_a_survey_recognises_the_same_inputs(folder: Path):
 def test_nothing_to_tag(tmp_path: Path):
     with pytest.raises(HangtagError, match="no photos there"):
         Inputs([str(tmp_path)]).survey()
-
-
-class Shop(BaseHTTPRequestHandler):
-    """A web shop with the usual troubles."""
-
-    asked: ClassVar[Counter[str]] = Counter()
-
-    def do_GET(self):
-        self.asked[self.path] += 1
-        if self.path == "/good.png" or (self.path == "/busy.png" and self.asked[self.path] > 1):
-            self.answer(200, photo_bytes(33))
-        elif self.path == "/busy.png":
-            self.answer(503, b"")
-        elif self.path == "/large.png":
-            self.answer(200, b"x" * 5000)
-        elif self.path == "/cut.png":
-            self.answer(200, b"x", promised=9)
-        else:
-            self.answer(404, b"<html>not here</html>")
-
-    def answer(self, code: int, body: bytes, promised: int | None = None):
-        self.send_response(code)
-        self.send_header("Content-Length", str(promised or len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    Shop.asked.clear()
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def test_web_addresses(shop: str):
-    (item,) = Inputs([f"{shop}/good.png"])
-    assert (read_photo(item.source()) == 33).all()
-    assert (read_photo(remote.fetch(f"{shop}/busy.png", 1000)) == 33).all()
-    assert Shop.asked["/busy.png"] == 2
-
-
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        ("/gone.png", "404"),
-        ("/large.png", "more than the 1,000 bytes"),
-        ("/cut.png", "missing"),
-    ],
-)
-def test_web_addresses_that_fail(shop: str, path: str, reason: str):
-    with pytest.raises(PhotoError, match=reason) as caught:
-        remote.fetch(shop + path, 1000)
-    assert str(caught.value).startswith(shop + path)
-    assert Shop.asked["/gone.png"] <= 1
-
-
-def test_nobody_there():
-    with pytest.raises(PhotoError, match="can't be fetched"):
-        remote.fetch("http://127.0.0.1:9/a.png", 1000)
-    with pytest.raises(PhotoError, match="can't be fetched"):
-        remote.fetch("http://[bad/a.png", 1000)
-
-
-def test_other_file_systems():
-    fsspec = pytest.importorskip("fsspec")
-    memory = fsspec.filesystem("memory")
-    memory.pipe("/shop/deep/a.png", photo_bytes(12))
-    memory.pipe("/shop/table.md", b"no photo")
-    (item,) = Inputs(["memory://shop"])
-    assert item.photo == "memory:///shop/deep/a.png"
-    assert (np.asarray(read_photo(item.source())) == 12).all()
-    memory.pipe("/shop/table.csv", b"photo\ndeep/a.png\n/local.png\n")
-    items = list(Inputs(["memory://shop/table.csv"]))
-    assert [item.photo for item in items] == ["deep/a.png", "/local.png"]
-    assert [item.place for item in items] == ["memory://shop/deep/a.png", "/local.png"]
-    assert (read_photo(items[0].source()) == 12).all()
-    with pytest.raises(HangtagError, match="can't be read"):
-        Inputs(["memory://shop/gone.csv"]).survey()
-    with pytest.raises(PhotoError, match="can't be fetched"):
-        remote.fetch("memory://shop/gone.png", 1000)
-    with pytest.raises(PhotoError, match="more than"):
-        remote.fetch("memory://shop/deep/a.png", 10)

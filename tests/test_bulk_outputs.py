@@ -160,3 +160,17 @@ def test_outputs_that_cannot_be(tmp_path: Path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(HangtagError, match="is a folder"):
         check_output(tmp_path / "folder.csv")
+
+
+def test_an_output_that_is_a_link_stays_one(tmp_path: Path):
+    target = tmp_path / "deep" / "real.csv"
+    target.parent.mkdir()
+    target.write_text("old")
+    link = tmp_path / "tags.csv"
+    link.symlink_to(target)
+    write(link, results(2)).finish()
+    assert link.is_symlink()
+    assert polars.read_csv(target).height == 2
+    (tmp_path / "lost.csv").symlink_to(tmp_path / "no" / "tags.csv")
+    with pytest.raises(HangtagError, match="folder doesn't exist"):
+        check_output(tmp_path / "lost.csv")

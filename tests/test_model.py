@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hangtag.model import ModelError, read_model
+from hangtag.calibration import Calibration
+from hangtag.model import ModelError, read_model, write_info
+from hangtag.tagger import Tagger
 
 
 @pytest.fixture
@@ -44,6 +46,13 @@ def test_a_changed_file_is_refused(copied: Path, name: str) -> None:
         ({"input_size": "big"}, "input_size"),
         ({"secret": 1}, "secret"),
         ({"files": {"../model.onnx": "0"}}, "missing"),
+        ({"input_size": [-5, 10]}, "input_size"),
+        ({"input_size": [60_000, 60_000]}, "input_size"),
+        ({"calibration": {"scales": {"gender": float("nan")}}}, "calibration.scales.gender"),
+        ({"calibration": {"biases": {"gender": [0.5]}}}, "biases"),
+        ({"domain": {"threshold": float("inf")}}, "domain.threshold"),
+        ({"details": {"Hem": ["Shirts"]}}, "no attribute 'Hem'"),
+        ({"attributes": [{"name": "gender", "values": []}]}, "attributes.0.values"),
     ],
 )
 def test_a_wrong_description_is_refused(copied: Path, change: dict, message: str) -> None:
@@ -51,6 +60,47 @@ def test_a_wrong_description_is_refused(copied: Path, change: dict, message: str
     (copied / "model.json").write_text(json.dumps(info | change), "utf-8")
     with pytest.raises(ModelError, match=message):
         read_model(copied)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'{"name": "\xff"}', b'{"name": ' + b"9" * 5000 + b"}", b"[" * 100_000],
+    ids=["not UTF-8", "thousands of digits", "deeply nested"],
+)
+def test_a_description_that_is_no_json_is_refused_in_one_line(copied: Path, text: bytes) -> None:
+    (copied / "model.json").write_bytes(text)
+    with pytest.raises(ModelError, match="not JSON") as caught:
+        read_model(copied)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_rights_is_told(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    with pytest.raises(ModelError, match=r"model\.json: can't be read \(Permission denied\)"):
+        read_model(copied)
+
+
+def test_a_network_must_be_the_one_that_is_described(copied: Path) -> None:
+    info = read_model(copied).info
+    gender, *others = info.attributes
+    fewer = gender.model_copy(update={"values": gender.values[:-1]})
+    unknown = gender.model_copy(update={"name": "mood"})
+    for change, message in (
+        ({"input_size": (info.input_size[0] + 1, info.input_size[1])}, "'photos' isn't the"),
+        ({"attributes": [fewer, *others], "calibration": Calibration()}, "'logits/gender' isn't"),
+        ({"attributes": [*info.attributes, unknown]}, "has no 'logits/mood'"),
+    ):
+        write_info(copied, info.model_copy(update=change), "")
+        with pytest.raises(ModelError, match=message):
+            Tagger(copied)
+    (copied / "model.onnx").write_bytes(b"no graph")
+    write_info(copied, info, "")
+    with pytest.raises(ModelError, match=r"model\.onnx: can't be run") as caught:
+        Tagger(copied)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_torn_description_is_refused(copied: Path) -> None:

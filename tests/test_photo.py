@@ -48,6 +48,36 @@ def test_every_format(kind: str, tmp_path: Path):
         assert close(photo, quarters())
 
 
+def test_buffers_and_open_files(tmp_path: Path):
+    data = encode(quarters(), "PNG")
+    path = tmp_path / "photo.png"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        for source in (bytearray(data), memoryview(data), io.BytesIO(data), file):
+            assert (read_photo(source) == quarters()).all()
+        file.seek(0)
+        with pytest.raises(PhotoError, match=r"photo\.png: .* are more than the 10 allowed"):
+            read_photo(file, limits=Limits(max_bytes=10))
+    with pytest.raises(PhotoError, match="can't be read"):
+        read_photo(file)
+    with pytest.raises(PhotoError, match="isn't open as a binary file"):
+        read_photo(io.StringIO("text"))
+
+
+@pytest.mark.parametrize("source", [None, 7, ["a.jpg"], {}])
+def test_what_no_photo_can_be_given_as(source: object):
+    with pytest.raises(PhotoError, match="photo: is no photo but"):
+        read_photo(source)
+
+
+@pytest.mark.parametrize("orientation", ["sideways", 9, 0, (6, 6), 1.5])
+@pytest.mark.parametrize("smallest", [None, (24, 18)])
+def test_an_odd_exif_orientation_is_none(orientation: object, smallest, monkeypatch):
+    monkeypatch.setattr(Image.Image, "getexif", lambda _: {0x0112: orientation})
+    photo = read_photo(encode(quarters(384, 288), "JPEG"), smallest=smallest)
+    assert close(photo, quarters(*photo.shape[:2]))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("smallest", [None, (96, 72)])
 def test_exif_orientation(orientation: int, smallest):

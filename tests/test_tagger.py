@@ -44,6 +44,7 @@ def test_a_broken_photo_has_its_error_in_its_place(tagger: Tagger, shirt: Image.
     assert results[1].tags == {}
     assert results[0].tags["articleType"] == results[2].tags["articleType"]
     assert tagger.tag(b"").error is not None
+    assert [result.error is None for result in tagger.tag([shirt, None])] == [True, False]
 
 
 def test_the_result_is_the_documented_json(tagger: Tagger, shirt: Image.Image) -> None:

@@ -55,7 +55,7 @@ class Calibration(BaseModel):
     precision on the photos that they were fitted to, which no training saw.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     scales: dict[str, float] = {}
     biases: dict[str, list[float]] = {}

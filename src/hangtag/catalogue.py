@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from hangtag.attributes import MISSING
 from hangtag.columns import IDS, NAMES, PHOTOS, YEARS, attribute_columns, pick
 from hangtag.errors import HangtagError
-from hangtag.photo import PhotoError, read_photo
+from hangtag.photo import DEFAULT_LIMITS, PhotoError, read_photo
 from hangtag.rows import TABLES, Problem, Rows, read_rows
 from hangtag.store import Folder, Zip, open_store
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     import polars
 
 PHOTO_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jif", ".jfif"),
+        *(".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
+    }
 )
 """Endings of the files that are taken for photos when a folder or a zip is searched."""
 
@@ -78,9 +81,10 @@ class Catalogue:
             photo: A cell of the column ``photo``.
 
         Raises:
-            HangtagError: The photo is missing or can't be read.
+            HangtagError: The photo is missing, larger than `hangtag.photo.DEFAULT_LIMITS` allow or
+                can't be read.
         """
-        return self._store.read(photo)
+        return self._store.read(photo, DEFAULT_LIMITS.max_bytes)
 
     def labels(self, attribute: str) -> list[str | None]:
         """The labels of one attribute, row by row; None where missing.

@@ -1,7 +1,9 @@
 """The commands. Each one parses its options, calls one library function and prints the result."""
 
 import inspect
+import signal
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,7 +83,7 @@ def tag(
     flip: options.Flip = False,
     turn: options.Turn = True,
     photo_column: options.PhotoColumn = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines (without -o).")] = False,
     engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
     progress: Annotated[
         bool | None, typer.Option(help="Show progress (default: when it goes to a terminal).")
@@ -123,6 +125,10 @@ def tag(
     except (StoppedError, KeyboardInterrupt) as stopped:
         typer.echo(str(stopped) or "stopped", err=True)
         raise typer.Exit(130) from stopped
+    for note in outcome.notes:
+        typer.echo(note, err=True)
+    if output is not None and as_json:
+        typer.echo("--json not used: it is for standard output; see the ending of -o", err=True)
     if output is not None:
         before = ", in place of what it held" if outcome.replaced else ""
         typer.echo(f"{output}: {outcome.total:,} photos{before}", err=True)
@@ -232,6 +238,10 @@ def main() -> None:
     except HangtagError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        # Threads may still be at work; a further Ctrl-C ends them without a word.
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from hangtag.attributes import Attribute, Taxonomy
+from hangtag.attributes import TYPE, Attribute, Taxonomy
 from hangtag.calibration import Calibration
 from hangtag.errors import HangtagError
 from hangtag.recipe import Translation
@@ -39,7 +39,7 @@ class Vocabulary(BaseModel):
     """An attribute and its values, in the order of the head's outputs."""
 
     name: str
-    values: list[str]
+    values: Annotated[list[str], Field(min_length=1)]
 
 
 class Domain(BaseModel):
@@ -48,6 +48,8 @@ class Domain(BaseModel):
     The score is the graph's output ``in_domain``, described at `hangtag.domain`; photos that score
     below ``threshold`` don't count.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     threshold: float
 
@@ -60,8 +62,14 @@ class Orientation(BaseModel):
     of all that is seen then lie above ``threshold``, in nats.
     """
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     doubted: float
     threshold: float
+
+
+Side = Annotated[int, Field(ge=1, le=1024)]
+"""Pixels of a side of a network's input."""
 
 
 class ModelInfo(BaseModel):
@@ -73,7 +81,7 @@ class ModelInfo(BaseModel):
         attributes: What it tags.
         details: Those of them that only some article types have, and these types. They are tagged
             only when they are asked for.
-        input_size: Height and width of its input in pixels.
+        input_size: Height and width of its input in pixels, 1 to 1024.
         taxonomy: See `hangtag.attributes.Taxonomy`.
         calibration: See `hangtag.calibration.Calibration`.
         domain: How out-of-domain photos are told; None if they aren't.
@@ -92,7 +100,7 @@ class ModelInfo(BaseModel):
     name: str
     attributes: list[Vocabulary]
     details: dict[str, list[str]] = {}
-    input_size: tuple[int, int]
+    input_size: tuple[Side, Side]
     taxonomy: dict[str, dict[str, dict[str, str]]] = {}
     calibration: Calibration = Calibration()
     domain: Domain | None = None
@@ -103,6 +111,19 @@ class ModelInfo(BaseModel):
     training: dict[str, Any] = {}
     numbers: dict[str, Any] = {}
     files: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        values = {one.name: one.values for one in self.attributes}
+        for name in self.details:
+            if name not in values:
+                raise ValueError(f"details: no attribute {name!r}")
+            if TYPE not in values:
+                raise ValueError(f"details: {name!r} needs the attribute {TYPE}")
+        for name, biases in self.calibration.biases.items():
+            if name in values and len(biases) != len(values[name]):
+                raise ValueError(f"calibration: {name!r} needs {len(values[name])} biases")
+        return self
 
     def vocabularies(self) -> list[Attribute]:
         """The attributes, as the rest of the library uses them."""
@@ -156,8 +177,19 @@ def read_model(name_or_folder: str | Path = "default") -> Model:
     """Open a model that ships, by name, or any other, by its folder.
 
     Raises:
-        ModelError: No such model, a newer format, a file missing or not what it was when written.
+        ModelError: No such model, a newer format, a file missing, without rights or not what it
+            was when written.
     """
+    try:
+        return _read(name_or_folder)
+    except OSError as error:
+        raise ModelError(
+            f"{error.filename or name_or_folder}: can't be read ({error.strerror}); "
+            "check the file's rights"
+        ) from error
+
+
+def _read(name_or_folder: str | Path) -> Model:
     text = str(name_or_folder)
     folder = Path(name_or_folder)
     if text in model_names():
@@ -165,7 +197,7 @@ def read_model(name_or_folder: str | Path = "default") -> Model:
     if not (folder / INFO).is_file():
         known = ", ".join(model_names())
         raise ModelError(f"{text}: no model here (no {INFO}); models that ship: {known or 'none'}")
-    info = _parse((folder / INFO).read_text("utf-8"), folder / INFO)
+    info = _parse((folder / INFO).read_bytes(), folder / INFO)
     for name, digest in info.files.items():
         file = folder / name
         if Path(name).name != name or not file.is_file():
@@ -175,11 +207,11 @@ def read_model(name_or_folder: str | Path = "default") -> Model:
     return Model(folder, info)
 
 
-def _parse(text: str, where: Path) -> ModelInfo:
+def _parse(text: bytes, where: Path) -> ModelInfo:
     import json
 
     try:
-        data = json.loads(text)
+        data = json.loads(text.decode("utf-8"))
         version = data.get("format_version") if isinstance(data, dict) else None
         if isinstance(version, int) and version > MODEL_VERSION:
             raise ModelError(
@@ -187,12 +219,13 @@ def _parse(text: str, where: Path) -> ModelInfo:
                 f"({MODEL_VERSION}): pip install -U hangtag"
             )
         return ModelInfo.model_validate(data)
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{where}: not JSON ({error}); copy the model folder again") from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{where}: {key}: {first['msg']}") from error
+        reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+        raise ModelError(f"{where}: {reason}; copy the model folder again") from error
+    except (ValueError, RecursionError) as error:
+        # Also bytes that are no text, and numbers of thousands of digits.
+        raise ModelError(f"{where}: not JSON ({error}); copy the model folder again") from error
 
 
 def write_info(folder: Path, info: ModelInfo, card: str) -> Model:

@@ -7,6 +7,7 @@ threads may use it at once (Pillow releases the GIL while it decodes and resizes
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageChops
@@ -15,7 +16,7 @@ from hangtag.errors import HangtagError
 from hangtag.framing import frame
 from hangtag.jpeg_scans import without_fine_scans
 
-Source = str | Path | bytes | Image.Image | np.ndarray
+Source = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 """What a photo can be given as."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
@@ -66,8 +67,8 @@ def read_photo(
     white; 16 bits scaled to 8; palette, grey and CMYK converted to RGB.
 
     Args:
-        source: Path of a file, its bytes, a PIL image, or an array of uint8 with shape
-            (H, W), (H, W, 1), (H, W, 3) as RGB or (H, W, 4) as RGBA.
+        source: Path of a file, its bytes, a binary file that is open, a PIL image, or an array of
+            uint8 with shape (H, W), (H, W, 1), (H, W, 3) as RGB or (H, W, 4) as RGBA.
         smallest: (height, width) in pixels that are enough: a JPEG may then be decoded at 1/2, 1/4
             or 1/8 of its size (JPEG's own DCT scaling) as long as the result still covers it.
         limits: Largest file and picture that are read.
@@ -77,7 +78,8 @@ def read_photo(
         uint8 array (H, W, 3), RGB.
 
     Raises:
-        PhotoError: The photo is missing, broken, too large or no photo.
+        PhotoError: The photo is missing, broken, too large or no photo, or ``source`` is nothing
+            that a photo can be given as.
     """
     called = printable(name or _name_of(source))
     if isinstance(source, np.ndarray):
@@ -85,7 +87,7 @@ def read_photo(
     if isinstance(source, Image.Image):
         _check_pixels(source, called, limits)
         return _decode(source, called)
-    data = source if isinstance(source, bytes) else _read_file(Path(source), called, limits)
+    data = _data_of(source, called, limits)
     if not data:
         raise PhotoError(f"{called}: the file is empty; copy it again or leave it out")
     if len(data) > limits.max_bytes:
@@ -135,7 +137,27 @@ def to_input(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _name_of(source: Source) -> str:
     if isinstance(source, str | Path):
         return str(source)
-    return getattr(source, "filename", "") or "photo"
+    name = getattr(source, "filename", "") or getattr(source, "name", "")
+    return str(name or "photo")
+
+
+def _data_of(source: object, called: str, limits: Limits) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | Path):
+        return _read_file(Path(source), called, limits)
+    if not hasattr(source, "read"):
+        kind = type(source).__name__
+        raise PhotoError(f"{called}: is no photo but {kind}; pass a path, bytes, image or array")
+    try:
+        data = source.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"{called}: can't be read ({error}); open the file again") from error
+    if not isinstance(data, bytes):
+        raise PhotoError(f"{called}: isn't open as a binary file; open it with 'rb'")
+    return data
 
 
 def printable(name: str) -> str:
@@ -208,7 +230,8 @@ def _decode(picture: Image.Image, called: str) -> np.ndarray:
 
 def _orientation(picture: Image.Image) -> int:
     try:
-        return picture.getexif().get(ExifTags.Base.Orientation, 1)
+        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1
     except Exception:  # noqa: BLE001  broken metadata doesn't make a photo unreadable
         return 1
 

@@ -1,11 +1,13 @@
 """Tables as they are found in the wild, read row by row: nothing is dropped without a word."""
 
+import codecs
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from pathlib import PurePath
 
 from hangtag.errors import HangtagError
@@ -13,6 +15,9 @@ from hangtag.errors import HangtagError
 DELIMITED = frozenset({".csv", ".tsv", ".txt"})
 TABLES = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".ndjson"})
 """Endings of the files that are taken for tables when a folder or a zip is searched."""
+
+_LONGEST_RECORD = 1000
+"""Lines in one record, at most: a quote that stays open for longer is a stray one."""
 
 
 @dataclass(frozen=True)
@@ -75,74 +80,125 @@ def read_rows(data: bytes, file: str) -> Rows:
     return rows
 
 
-def _decode(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    data = data.replace(b"\0", b"")
+def encoding_of(blocks: Iterable[bytes]) -> str:
+    """The encoding of a table's text: UTF-16 where it begins with a mark, UTF-8, or Windows-1252.
+
+    Args:
+        blocks: The text in pieces, of at least two bytes.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        return data.decode("utf-8-sig")
+        for number, block in enumerate(blocks):
+            if number == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                return "utf-16"
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _decode(data: bytes) -> str:
+    return data.decode(encoding_of([data]), errors="replace").replace("\0", "")
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """A delimited table, read as far as its header.
+
+    ``records`` are the rows in which anything stands, each with the number of its first line,
+    counted from 1; they are read as they are drawn.
+    """
+
+    header: list[str]
+    delimiter: str
+    records: Iterator[tuple[int, list[str]]]
+
+    def fitted(self, record: list[str]) -> list[str]:
+        """A record no wider than the header: delimiters too many belong to the last cell."""
+        width = len(self.header)
+        if len(record) <= width:
+            return record
+        surplus = record[width - 1 :]
+        spills = any(cell.strip() for cell in surplus[1:])
+        last = self.delimiter.join(surplus) if spills else surplus[0]
+        return [*record[: width - 1], last]
+
+
+def read_delimited(lines: Iterable[str]) -> Delimited:
+    """Read the header of a CSV or TSV table; the delimiter is the commonest in its first line.
+
+    Args:
+        lines: The text with its line ends; without any, the header is empty.
+    """
+    numbered = enumerate(lines, start=1)
+    number, first = next(((at, line) for at, line in numbered if line.strip()), (1, ""))
+    delimiter = max(",\t;", key=first.count)
+    every = _records(chain([first], (line for _, line in numbered)), delimiter, number)
+    records = ((at, record) for at, record in every if any(cell.strip() for cell in record))
+    _, header = next(records, (number, []))
+    return Delimited([name.strip() for name in header], delimiter, records)
 
 
 def _read_delimited(text: str, file: str) -> Rows:
     # Only real line ends: str.splitlines would also break a name at a form feed or U+2028.
-    lines = io.StringIO(text, newline=None).readlines()
-    first = next(line for line in lines if line.strip())
-    delimiter = max(",\t;", key=first.count)
-    rows = Rows([])
-    for line, record in _records(lines, delimiter):
-        if not any(cell.strip() for cell in record):
-            continue
-        if not rows.header:
-            rows.header = [name.strip() for name in record]
-            continue
-        width = len(rows.header)
+    table = read_delimited(io.StringIO(text, newline=None))
+    rows = Rows(table.header)
+    width = len(table.header)
+    for line, record in table.records:
         if len(record) < width:
             message = f"{len(record)} fields instead of {width}; the row is left out"
             rows.problems.append(Problem("malformed-row", file, line, None, message))
             continue
-        if len(record) > width:
-            surplus = record[width - 1 :]
-            last = surplus[0]
-            if any(cell.strip() for cell in surplus[1:]):
-                last = delimiter.join(surplus)
-                message = f"unquoted {delimiter!r} in the last column: taken as {last!r}"
-                rows.problems.append(Problem("repaired-row", file, line, None, message))
-            record[width - 1 :] = [last]
-        rows.cells.append([*record])
+        cells = table.fitted(record)
+        if cells[-1] != record[width - 1]:
+            message = f"unquoted {table.delimiter!r} in the last column: taken as {cells[-1]!r}"
+            rows.problems.append(Problem("repaired-row", file, line, None, message))
+        rows.cells.append([*cells])
         rows.lines.append(line)
     return rows
 
 
-def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Split lines into records, each with the number of its first line.
+def _records(lines: Iterable[str], delimiter: str, number: int) -> Iterator[tuple[int, list[str]]]:
+    """Split lines into records, each with the number of its first line, which begin at ``number``.
 
     A quote that is opened and never properly closed would swallow the lines after it. The first
     line of such a record is read alone, with quotes as ordinary characters.
     """
     csv.field_size_limit(2**31 - 1)
-    start, width = 0, 0
-    while start < len(lines):
-        reader = csv.reader(islice(lines, start, None), delimiter=delimiter)
-        base = start
-        for record in reader:
-            end = base + reader.line_num
-            width = width or len(record)
-            if end - start > 1 and _swallowed(lines[start:end], record, width, delimiter):
-                plain = csv.reader([lines[start]], delimiter=delimiter, quoting=csv.QUOTE_NONE)
-                yield start + 1, next(plain)
-                start += 1
-                break
-            yield start + 1, record
-            start = end
+    remaining = iter(lines)
+    given_back: deque[str] = deque()
+    used: list[str] = []
+
+    def following() -> Iterator[str]:
+        while len(used) < _LONGEST_RECORD:
+            line = given_back.popleft() if given_back else next(remaining, None)
+            if line is None:
+                return
+            used.append(line)
+            yield line
+
+    width = 0
+    reader = csv.reader(following(), delimiter=delimiter)
+    while (record := next(reader, None)) is not None:
+        width = width or len(record)
+        if len(used) > 1 and _swallowed(used, record, width, delimiter):
+            yield number, next(csv.reader(used[:1], delimiter=delimiter, quoting=csv.QUOTE_NONE))
+            given_back.extendleft(reversed(used[1:]))
+            number += 1
+            used.clear()
+            reader = csv.reader(following(), delimiter=delimiter)
+        else:
+            yield number, record
+            number += len(used)
+            used.clear()
 
 
 def _swallowed(lines: list[str], record: list[str], width: int, delimiter: str) -> bool:
     """Whether a record of several lines is one line with a stray quote, and other rows."""
     unclosed = sum(line.count('"') for line in lines) % 2 == 1
     rows = width > 1 and all(line.count(delimiter) == width - 1 for line in lines)
-    return unclosed or rows or len(record) != width
+    return unclosed or rows or len(record) != width or len(lines) >= _LONGEST_RECORD
 
 
 def _read_json_lines(text: str, file: str) -> Rows:

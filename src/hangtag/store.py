@@ -4,12 +4,18 @@ import os
 import posixpath
 import threading
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 from hangtag.errors import HangtagError
+
+_BOUNDED = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""Ways of packing that zipfile unpacks a given number of bytes of at a time."""
+
+_PIECE = 2**16
+_SMALL_PIECE = 2**12
+"""Bytes of a member that are unpacked at a time; with the other ways, packed bytes."""
 
 
 class Folder:
@@ -39,16 +45,19 @@ class Folder:
             names = sorted(entry.name for entry in entries if entry.is_file())
         return [posixpath.join(folder, name) for name in names if not _hidden(name)]
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, max_bytes: int | None = None) -> bytes:
         """Read one file.
 
         Raises:
-            HangtagError: It is missing or can't be read.
+            HangtagError: It is missing, larger than ``max_bytes`` or can't be read.
         """
+        path = self.root / name
         try:
-            return (self.root / name).read_bytes()
+            if max_bytes is not None and (size := path.stat().st_size) > max_bytes:
+                raise _too_large(path, size, max_bytes)
+            return path.read_bytes()
         except OSError as error:
-            raise HangtagError(f"{self.root / name}: {error.strerror or error}") from error
+            raise HangtagError(f"{path}: {error.strerror or error}") from error
 
 
 class Zip:
@@ -62,7 +71,8 @@ class Zip:
         self._lock = threading.Lock()
         try:
             self._archive = zipfile.ZipFile(self.path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except Exception as error:
+            # Damaged tables of contents raise nearly anything: BadZipFile, UnicodeDecodeError, …
             raise HangtagError(
                 f"{self.path}: not a complete zip ({error}); download or copy it again"
             ) from error
@@ -76,15 +86,22 @@ class Zip:
         self._open()
 
     @cached_property
+    def _renamed(self) -> dict[str, str]:
+        """Members as they are written, by plain names, where these differ: ``./a.jpg``."""
+        names = self._archive.namelist()
+        return {plain: name for name in names if (plain := _plain(name)) != name}
+
+    @cached_property
     def _names(self) -> dict[str, list[str]]:
         by_folder: dict[str, list[str]] = {}
-        for name in self._archive.namelist():
+        for name in map(_plain, self._archive.namelist()):
             if not name.endswith("/") and not any(map(_hidden, name.split("/"))):
                 by_folder.setdefault(posixpath.dirname(name), []).append(name)
         return by_folder
 
     def __contains__(self, name: str) -> bool:
-        return not name.endswith("/") and name in self._archive.NameToInfo
+        known = name in self._archive.NameToInfo or name in self._renamed
+        return known and not name.endswith("/")
 
     def walk(self) -> Iterator[str]:
         """Names of all members that are files, without hidden ones."""
@@ -95,22 +112,44 @@ class Zip:
         """Names of the members directly in ``folder`` (``""``: the root)."""
         return self._names.get(folder, [])
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, max_bytes: int | None = None) -> bytes:
         """Read one member.
 
         Raises:
-            HangtagError: It is missing, damaged or encrypted.
+            HangtagError: It is missing, damaged, encrypted or larger than ``max_bytes`` when
+                unpacked.
         """
         if self._process != os.getpid():
             # A forked process shares the parent's file position, so it opens its own.
             self._open()
+        called = f"{self.path}/{name}"
         try:
             with self._lock:
-                return self._archive.read(name)
+                member = self._archive.getinfo(self._renamed.get(name, name))
+                if max_bytes is None:
+                    return self._archive.read(member)
+                if member.file_size > max_bytes:
+                    raise _too_large(called, member.file_size, max_bytes)
+                return self._unpack(member)
+        except HangtagError:
+            raise
         except KeyError as error:
-            raise HangtagError(f"{self.path}/{name}: no such file in the zip") from error
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError) as error:
-            raise HangtagError(f"{self.path}/{name}: can't be unpacked ({error})") from error
+            raise HangtagError(f"{called}: no such file in the zip; check the name") from error
+        except Exception as error:
+            # Each way of packing has exceptions of its own, LZMA's for one.
+            raise HangtagError(
+                f"{called}: can't be unpacked ({error}); pack it again or leave it out"
+            ) from error
+
+    def _unpack(self, member: zipfile.ZipInfo) -> bytes:
+        """Unpack little by little: what a header says of a size may be a lie, and zipfile keeps to
+        it only after it has unpacked a piece as a whole."""
+        data = bytearray()
+        piece = _PIECE if member.compress_type in _BOUNDED else _SMALL_PIECE
+        with self._archive.open(member) as file:
+            while block := file.read(piece):
+                data += block
+        return bytes(data)
 
 
 def open_store(path: Path) -> Folder | Zip:
@@ -120,6 +159,17 @@ def open_store(path: Path) -> Folder | Zip:
     if path.suffix.lower() == ".zip":
         return Zip(path)
     return Folder(path.parent)
+
+
+def _plain(name: str) -> str:
+    """A member's name without steps that lead nowhere; a folder keeps its last slash."""
+    return posixpath.normpath(name) if name.startswith("./") and name[-1] != "/" else name
+
+
+def _too_large(called: Path | str, size: int, max_bytes: int) -> HangtagError:
+    return HangtagError(
+        f"{called}: {size:,} bytes are more than the {max_bytes:,} allowed; make it smaller"
+    )
 
 
 def _hidden(name: str) -> bool:

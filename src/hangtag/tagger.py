@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-import onnxruntime
 
 from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Decoder
@@ -28,6 +27,7 @@ from hangtag.model import (
 )
 from hangtag.photo import PhotoError, Source, read_photo, to_input
 from hangtag.precision import DEFAULT, HIGHEST
+from hangtag.session import open_session
 from hangtag.tags import Alternative, PhotoTags, Tag
 from hangtag.turning import upright
 
@@ -149,7 +149,7 @@ class Tagger:
             one.name: self.info.calibration.threshold(one.name, precision) for one in worked_out
         }
         self._decode = Decoder(worked_out, self.model.taxonomy, self.info.calibration)
-        self._session = _session(self.model.onnx_path, threads or available_cores())
+        self._session = open_session(self.model, threads or available_cores())
         self._outputs = [EMBEDDING, *(LOGITS + one.name for one in worked_out)]
         self._orientation = self.info.orientation if turn else None
         given = {output.name for output in self._session.get_outputs()}
@@ -179,8 +179,8 @@ class Tagger:
     ) -> PhotoTags | list[PhotoTags]:
         """Tag one photo or several.
 
-        A photo is a path, the bytes of a file, a PIL image, or an array uint8 (H, W, 3). For
-        folders, zips and tables there is `hangtag.bulk.inputs.Inputs`.
+        A photo is a path, the bytes of a file, a binary file that is open, a PIL image, or an array
+        uint8 (H, W, 3). For folders, zips and tables there is `hangtag.bulk.inputs.Inputs`.
 
         Returns:
             The tags of one photo, or of each in order. One that can't be read has an ``error`` and
@@ -371,19 +371,6 @@ def _wanted(
             raise HangtagError(f"{info.name}: no attribute {name!r}; there are: {', '.join(known)}")
     names = [name for name in known if name not in info.details] if asked is None else [*asked]
     return [*names, *info.details] if details else names
-
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    available = onnxruntime.get_available_providers()
-    providers = [
-        provider
-        for provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
-        if provider in available
-    ]
-    return onnxruntime.InferenceSession(path, options, providers=providers)
 
 
 def _enlarge(places: np.ndarray, size: tuple[int, int]) -> np.ndarray:

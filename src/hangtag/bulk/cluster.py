@@ -176,7 +176,7 @@ def tag_on_ray(
         raise HangtagError(
             f"{output}: {len(missing)} parts were not written; run the same command again"
         )
-    return Outcome(survey.total, errors, resumed)
+    return Outcome(survey.total, errors, resumed, notes=survey.notes)
 
 
 def _tagged(parts: Iterator[_Part], count: int, actor: dict[str, Any]) -> Iterator[dict[str, int]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hangtag.bulk.inputs import Inputs
-from hangtag.bulk.job import Outcome, json_writer, tag_to, tag_to_file
+from hangtag.bulk.job import Outcome, tag_to, tag_to_file
+from hangtag.bulk.standard_output import json_writer
 from hangtag.bulk.terminal import TagTables, progress_bar
 from hangtag.errors import HangtagError
 
@@ -36,7 +37,8 @@ def run(
             printed in between.
 
     Raises:
-        HangtagError: See `tag_to_file` and `hangtag.bulk.cluster.tag_on_ray`.
+        HangtagError: Standard output can't be written; see also `tag_to_file` and
+            `hangtag.bulk.cluster.tag_on_ray`.
     """
     if progress is None:
         progress = sys.stderr.isatty() and (output is not None or as_json)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from hangtag.bulk.inputs import Inputs, Survey
-from hangtag.bulk.outputs import PartFile, check_output, json_line
+from hangtag.bulk.outputs import PartFile, check_output
 from hangtag.bulk.pipeline import plan_for, tag_in_order
 from hangtag.errors import HangtagError
 
@@ -23,13 +23,14 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: photos in all, photos with errors, photos done by an earlier run, and
-    whether another file was replaced."""
+    """How a run ended: photos in all, with errors, done by an earlier run, whether its file took
+    the place of another, and what the user should know (`Survey`)."""
 
     total: int
     errors: int
     resumed: int = 0
     replaced: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class StoppedError(HangtagError):
@@ -53,7 +54,7 @@ def tag_to(
     """Tag inputs and hand each batch of results to ``write``, in order.
 
     Raises:
-        HangtagError: There are no photos, or a table of them can't be read.
+        HangtagError: There are no photos, a source doesn't exist, or a table can't be read.
     """
     survey = inputs.survey()
     done = errors = 0
@@ -63,17 +64,7 @@ def tag_to(
         errors += sum(result.error is not None for result in results)
         if progress:
             progress(done, survey.total, errors)
-    return Outcome(survey.total, errors)
-
-
-def json_writer(stream: BinaryIO) -> Callable[[list["PhotoTags"]], None]:
-    """What writes results to a stream as JSON lines, as soon as they are there."""
-
-    def write(results: list["PhotoTags"]) -> None:
-        stream.write(b"".join(json_line(result.to_dict()) for result in results))
-        stream.flush()
-
-    return write
+    return Outcome(survey.total, errors, notes=survey.notes)
 
 
 def tag_to_file(
@@ -95,10 +86,13 @@ def tag_to_file(
         progress: Told after every batch.
 
     Raises:
-        HangtagError: No photos; the output can't be written; a part of another run is in the way.
+        HangtagError: No photos; the output can't be written or is one of the inputs; a part of
+            another run is in the way.
         StoppedError: The user pressed Ctrl-C.
     """
     check_output(output)
+    if inputs.include(output):
+        raise HangtagError(f"{output}: is one of the inputs; choose another output")
     survey = inputs.survey()
     run = {"model": fingerprint(tagger.info), "photos": survey.digest, **options}
     part = PartFile(output, run, [attribute.name for attribute in tagger.attributes])
@@ -118,7 +112,7 @@ def tag_to_file(
         ) from error
     finally:
         part.close()
-    return Outcome(survey.total, part.errors, resumed, replaced)
+    return Outcome(survey.total, part.errors, resumed, replaced, survey.notes)
 
 
 def fingerprint(info: "ModelInfo") -> str:

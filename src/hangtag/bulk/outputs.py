@@ -74,12 +74,17 @@ def table_schema(attributes: Iterable[str]) -> dict[str, "polars.DataType | type
     }
 
 
-def check_output(output: Path) -> None:
+def check_output(output: Path) -> Path:
     """Refuse an output that couldn't be written at the end.
+
+    Returns:
+        Where it will lie: the output itself, or what it is a link to.
 
     Raises:
         HangtagError: Its ending is unknown, it is a folder, or its folder doesn't exist.
     """
+    if output.is_symlink():
+        output = Path(os.path.realpath(output))
     if output.suffix.lower() not in FORMATS:
         raise HangtagError(
             f"{output}: unknown kind of output; end its name in {', '.join(FORMATS)}"
@@ -88,6 +93,7 @@ def check_output(output: Path) -> None:
         raise HangtagError(f"{output}: is a folder; name a file")
     if not output.parent.is_dir():
         raise HangtagError(f"{output}: its folder doesn't exist; make it first")
+    return output
 
 
 def changed_options(earlier: Mapping[str, Any], run: Mapping[str, Any]) -> str:
@@ -112,8 +118,8 @@ class PartFile:
     """
 
     def __init__(self, output: Path, run: Mapping[str, Any], attributes: Iterable[str]):
-        check_output(output)
-        self.output = output
+        # A link stays one: its target is replaced.
+        self.output = output = check_output(output)
         self.path = output.with_name(output.name + ".part")
         self.attributes = list(attributes)
         self.done = self.errors = 0

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from threading import Event
 
 import numpy as np
 import onnxruntime
 
 from hangtag.bulk.inputs import Item
 from hangtag.cores import available_cores
-from hangtag.photo import PhotoError, read_photo, to_input
+from hangtag.photo import PhotoError, printable, read_photo, to_input
 from hangtag.tagger import Tagger
 from hangtag.tags import PhotoTags
 
@@ -69,26 +70,32 @@ def tag_in_order(tagger: Tagger, items: Iterable[Item], plan: Plan) -> Iterator[
     under_way: deque[Future[list[PhotoTags]]] = deque()
     readers = ThreadPoolExecutor(plan.readers, "read")
     runners = ThreadPoolExecutor(plan.runners, "run")
+    stop = Event()
     try:
         while batch := list(islice(remaining, plan.batch)):
-            inputs = [readers.submit(_prepare, item, tagger.input_size) for item in batch]
+            inputs = [readers.submit(_prepare, item, tagger.input_size, stop) for item in batch]
             under_way.append(runners.submit(_tag, tagger, batch, inputs))
             if len(under_way) >= plan.batches_under_way:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()
     finally:
-        # On an error or Ctrl-C nobody wants what has not been started.
+        # On an error or Ctrl-C nobody wants what has not been started, nor what is still coming
+        # from a slow server: Python waits for these threads when it exits.
+        stop.set()
         readers.shutdown(wait=False, cancel_futures=True)
         runners.shutdown(wait=False, cancel_futures=True)
 
 
-def _prepare(item: Item, size: tuple[int, int]) -> np.ndarray | PhotoError:
+def _prepare(item: Item, size: tuple[int, int], stop: Event) -> np.ndarray | PhotoError:
     try:
-        photo = read_photo(item.source(), smallest=size, name=item.photo)
+        photo = read_photo(item.source(stop), smallest=size, name=item.photo)
         return to_input(photo, size)
     except PhotoError as error:
         return error
+    except Exception as error:  # noqa: BLE001  no photo of a million may stop the others
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return PhotoError(f"{printable(item.photo)}: can't be read ({reason}); leave it out")
 
 
 def _tag(

@@ -1,14 +1,18 @@
 """The column of photos of a table, read row by row, so that a table's size doesn't matter."""
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
+from typing import TextIO
 
 from hangtag.catalogue import PHOTOS, pick
 from hangtag.errors import HangtagError
+from hangtag.rows import encoding_of, read_delimited
+
+_BLOCK = 2**16
+"""Bytes of a text that are read at a time to find out its encoding."""
 
 _CELLS = 50_000
 """Cells of a Parquet file that are read at a time."""
@@ -37,32 +41,37 @@ def _choose(header: Sequence[str], photo_column: str | None, path: Path) -> str 
     return photo_column or pick(list(header), PHOTOS)
 
 
+def _open(path: Path) -> TextIO:
+    try:
+        with path.open("rb") as file:
+            encoding = encoding_of(iter(lambda: file.read(_BLOCK), b""))
+        return path.open(encoding=encoding, errors="replace")
+    except OSError as error:
+        raise HangtagError(
+            f"{path}: can't be read ({error.strerror}); check the file's rights"
+        ) from error
+
+
 def _delimited_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
-    with path.open("rb") as file:
-        wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-    encoding = "utf-16" if wide else "utf-8-sig"
-    lines = path.open(encoding=encoding, errors="surrogateescape", newline="")
-    delimiter = max(",\t;", key=lines.readline().count)
-    lines.seek(0)
-    reader = csv.reader(lines, delimiter=delimiter)
-    header = [name.strip() for name in next(reader, [])]
-    column = _choose(header, photo_column, path)
+    lines = _open(path)
+    table = read_delimited(line.replace("\0", "") for line in lines)
+    column = _choose(table.header, photo_column, path)
     if column is None:
         lines.close()
         return None
+    position = table.header.index(column)
 
     def cells() -> Iterator[str | None]:
-        position = header.index(column)
         with lines:
-            for record in reader:
-                if record:
-                    yield record[position].strip() if position < len(record) else None
+            for _, record in table.records:
+                found = table.fitted(record)
+                yield found[position].strip() if position < len(found) else None
 
     return cells()
 
 
 def _json_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | None:
-    lines = path.open(encoding="utf-8-sig", errors="surrogateescape")
+    lines = _open(path)
 
     def rows() -> Iterator[dict[str, object]]:
         with lines:
@@ -70,7 +79,7 @@ def _json_cells(path: Path, photo_column: str | None) -> Iterator[str | None] | 
                 if line.strip():
                     try:
                         value = json.loads(line)
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         value = None
                     yield value if isinstance(value, dict) else {}
 

@@ -22,6 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hangtag.attributes import TYPE, TYPE_PARENTS
+from hangtag.bulk.standard_output import explained
+from hangtag.photo import printable
 
 if TYPE_CHECKING:
     from hangtag.bulk.job import Progress
@@ -75,13 +77,17 @@ class TagTables:
         if self._waiting:
             self._print_many()
         if self._decisions:
-            self._console.print(Text(_legend(self._decisions), "dim"))
+            self._print(Text(_legend(self._decisions), "dim"))
+
+    def _print(self, shown: Table | Text) -> None:
+        with explained():
+            self._console.print(shown)
 
     def _print_one(self, result: "PhotoTags") -> None:
         if result.error:
-            self._console.print(Text(result.error, "red"))
+            self._print(Text(printable(result.error), "red"))
             return
-        table = Table(title=Text(result.photo), title_justify="left")
+        table = Table(title=Text(printable(result.photo)), title_justify="left")
         for heading in ("attribute", "value", "confidence", "decision", "alternatives"):
             table.add_column(heading, justify="right" if heading == "confidence" else "left")
         for name, tag in result.tags.items():
@@ -90,18 +96,18 @@ class TagTables:
             )
             decision = Text(tag.decision, _STYLES.get(tag.decision, ""))
             table.add_row(name, Text(tag.value), f"{tag.confidence:.1%}", decision, Text(others))
-        self._console.print(table)
+        self._print(table)
         if result.known_product is False:
-            self._console.print(Text(_UNKNOWN, "yellow"))
+            self._print(Text(_UNKNOWN, "yellow"))
         if result.turned:
-            self._console.print(Text(_turned(result), "dim"))
+            self._print(Text(_turned(result), "dim"))
 
     def _print_many(self) -> None:
         shown = self._shown()
         folder = _common_folder([result.photo for result in self._waiting])
         table = Table(pad_edge=False, box=SIMPLE_HEAD, title_justify="left")
         if folder:
-            table.title = Text(f"in {folder}", "italic")
+            table.title = Text(f"in {printable(folder)}", "italic")
         table.add_column("photo", no_wrap=True)
         for name in shown:
             table.add_column(_words(name))
@@ -111,20 +117,20 @@ class TagTables:
             cells = [_cell(result.tags.get(name)) for name in shown]
             if self._details:
                 cells.append(self._detail_cell(result))
-            table.add_row(Text(_elided(result.photo[len(folder) :])), *cells)
+            table.add_row(Text(_elided(printable(result.photo[len(folder) :]))), *cells)
             self._decisions.update(tag.decision for tag in result.tags.values())
-        self._console.print(table)
+        self._print(table)
         left_out = [name for name in self._attributes if name not in shown]
         if left_out:
             names = ", ".join(left_out)
-            self._console.print(Text(f"{names}: in a wider window, or with --json", "dim"))
+            self._print(Text(f"{names}: in a wider window, or with --json", "dim"))
         for result in self._waiting:
             if result.error:
-                self._console.print(Text(result.error, "red"))
+                self._print(Text(printable(result.error), "red"))
             elif result.known_product is False:
-                self._console.print(Text(f"{result.photo}: {_UNKNOWN}", "yellow"))
+                self._print(Text(f"{printable(result.photo)}: {_UNKNOWN}", "yellow"))
             if result.turned:
-                self._console.print(Text(f"{result.photo}: {_turned(result)}", "dim"))
+                self._print(Text(f"{printable(result.photo)}: {_turned(result)}", "dim"))
         self._waiting.clear()
         self._printed = True
 
