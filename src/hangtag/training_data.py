@@ -167,6 +167,7 @@ def prepare(
     alternate: Path | None = None,
     extra: "Sequence[Catalogue]" = (),
     split: Kind = "random",
+    vocabularies: Sequence[Attribute] = (),
     progress: Progress | None = None,
 ) -> TrainingData:
     """Read photos and labels, split the products, and encode the targets.
@@ -177,6 +178,7 @@ def prepare(
         alternate: A folder or zip of other photos of the same products, named by their ids.
         extra: Other catalogues to learn from, through the recipe's translations.
         split: How to split the main catalogue; extra ones are split at random.
+        vocabularies: Of a trained model, in place of those that the training rows would give.
         progress: Told about the reading.
 
     Raises:
@@ -221,8 +223,10 @@ def prepare(
     is_extra = np.arange(len(all_parts)) >= len(catalogue)
     counted = (all_parts == "train") & ~is_extra
     labels = relabel(_all_labels(catalogues, recipe), recipe, counted)
+    given = {attribute.name: attribute for attribute in vocabularies}
     heads = {
-        name: vocabulary(name, (labels[name][row] for row in np.flatnonzero(counted)))
+        name: given.get(name)
+        or vocabulary(name, (labels[name][row] for row in np.flatnonzero(counted)))
         for name in [*recipe.attributes, *recipe.details, *recipe.auxiliary]
     }
     _require_values(heads, catalogue.source)

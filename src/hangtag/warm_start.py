@@ -107,7 +107,7 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
         if not key.startswith("heads."):
             tensor.copy_(state[key].reshape(tensor.shape))
     for attribute in attributes:
-        if attribute.name in known and _take_head(attribute, known[attribute.name], own, state):
+        if attribute.name in known and take_head(attribute, known[attribute.name], own, state):
             taken.append(attribute.name)
     return taken
 
@@ -130,9 +130,20 @@ def _of_branch(key: str) -> bool:
     return key.startswith(_COLOUR_BRANCH)
 
 
-def _take_head(
+def take_head(
     attribute: Attribute, known: Attribute, own: dict[str, Tensor], state: dict[str, Tensor]
 ) -> bool:
+    """Copy a head's weights by the names of its values.
+
+    Args:
+        attribute: The head that takes, with its vocabulary.
+        known: The same attribute, with the vocabulary of the head that gives.
+        own: Tensors by their name in a network, changed in place.
+        state: Those to copy from.
+
+    Returns:
+        Whether the two heads are shaped alike but for their values; else nothing is copied.
+    """
     prefix = f"heads.{attribute.name}."
     mine = {key: tensor for key, tensor in own.items() if key.startswith(prefix)}
     theirs = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
