@@ -1,14 +1,15 @@
 """Trained models become one by averaging their weights."""
 
-import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
+from drawing import relabelled
 from hangtag import orientation
 from hangtag.averaging import average
 from hangtag.errors import HangtagError
@@ -86,7 +87,7 @@ def test_what_cannot_be_averaged_is_refused(
         average([tiny_model], drawn_catalogue, tmp_path / "new")
     with pytest.raises(HangtagError, match="exists already"):
         average([tiny_model, tiny_model], drawn_catalogue, tmp_path)
-    with pytest.raises(HangtagError, match=r"default: has other values of 'gender' than .*tiny"):
+    with pytest.raises(HangtagError, match="default: has other values of 'gender' than the first"):
         average([tiny_model, "default"], drawn_catalogue, tmp_path / "new")
     wider = _changed(tiny_model, tmp_path / "wider", BIAS, lambda bias: np.append(bias, bias[:1]))
     with pytest.raises(WeightsError, match=r"another network .* one recipe"):
@@ -112,7 +113,8 @@ def test_values_are_averaged_by_their_names(
     for name in (BIAS, BIAS.replace("bias", "weight")):
         _change(other, name, lambda rows: rows[::-1].copy())
     # Labels were corrected since, and the rarest value is the most frequent one now.
-    mended = _mended(drawn_catalogue, tmp_path / "mended", first.attributes[0].values[-1])
+    rarest = first.attributes[0].values[-1]
+    mended = relabelled(drawn_catalogue, tmp_path / "mended", "gender", rarest)
     mean = average([tiny_model, other], mended, tmp_path / "mean")
     assert read_model(mean).info.attributes == first.attributes
     before, after = (load_file(model / WEIGHTS) for model in (tiny_model, mean))
@@ -120,20 +122,24 @@ def test_values_are_averaged_by_their_names(
         assert np.allclose(before[name], after[name], atol=1e-3), name
 
 
-def _mended(catalogue: Path, folder: Path, gender: str) -> Path:
-    """The same photos, four in five of one gender."""
-    folder.mkdir()
-    (folder / "images").symlink_to(catalogue / "images")
-    with (catalogue / "styles.csv").open(encoding="utf-8") as source:
-        rows = list(csv.DictReader(source))
-    for number, row in enumerate(rows):
-        if number % 5:
-            row["gender"] = gender
-    with (folder / "styles.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    return folder
+def test_a_checkpoint_that_says_its_values_is_averaged_by_them(
+    tiny_model: Path, drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    weights = {name: torch.from_numpy(one) for name, one in load_file(tiny_model / WEIGHTS).items()}
+    values = {one.name: one.values for one in read_model(tiny_model).info.attributes}
+    for name in (BIAS, BIAS.replace("bias", "weight")):
+        weights[name] = weights[name].flip(0)
+    state = {f"network.{name}": one.float() for name, one in weights.items()}
+    values["gender"] = values["gender"][::-1]
+    file = tmp_path / "best.ckpt"
+    torch.save({"state_dict": state, "run": {"vocabularies": values}}, file)
+    mean = average([tiny_model, file], drawn_catalogue, tmp_path / "mean")
+    before, after = (load_file(model / WEIGHTS) for model in (tiny_model, mean))
+    assert np.allclose(before[BIAS], after[BIAS], atol=1e-3)
+    values["gender"][0] = "Aliens"
+    torch.save({"state_dict": state, "run": {"vocabularies": values}}, file)
+    with pytest.raises(HangtagError, match=r"best.ckpt: has other values of 'gender'"):
+        average([tiny_model, file], drawn_catalogue, tmp_path / "other")
 
 
 def _saying(model: Path, folder: Path, **changes: object) -> Path:

@@ -3,11 +3,13 @@ import math
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from drawing import relabelled
 from hangtag.cache import cache_folder
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
@@ -152,6 +154,66 @@ def test_a_run_goes_on_from_its_checkpoint(
         "metrics-1.csv",
         "metrics.csv",
     }
+
+
+@pytest.fixture(scope="module")
+def stopped(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a run of one epoch that was stopped before its model was written."""
+    folder = train(drawn_catalogue, _shorter(tiny_recipe, 1), tmp_path_factory.mktemp("r") / "run")
+    for name in ("model.json", "model.onnx", WEIGHTS, "README.md"):
+        (folder / name).unlink()
+    return folder
+
+
+def test_a_run_goes_on_only_with_what_it_began_with(
+    stopped: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = _shorter(tiny_recipe, 2)
+
+    def refused(why: str, **changes: Any) -> None:
+        arguments = {"catalogue": drawn_catalogue, "recipe": recipe} | changes
+        with pytest.raises(HangtagError, match=why) as caught:
+            train(output=stopped, resume=True, **arguments)
+        assert "\n" not in str(caught.value)
+
+    mended = relabelled(drawn_catalogue, tmp_path / "mended", "gender", "Girls")
+    refused("values of 'gender'", catalogue=mended)
+    refused("is of the random split; resume with --split random", split="temporal")
+    larger = recipe.schedule.model_copy(update={"batch_size": 16})
+    other = recipe.model_copy(update={"schedule": larger})
+    refused("of another recipe .first difference: schedule.batch_size", recipe=other)
+    palette = recipe.network.model_copy(update={"palette": 4})
+    wider = recipe.model_copy(update={"network": palette})
+    refused("of another recipe .first difference: network.palette", recipe=wider)
+    # Before checkpoints said what they are about, they said how many numbers they hold.
+    (file,) = (stopped / CHECKPOINTS).glob("*.ckpt")
+    whole = torch.load(file, weights_only=True)
+    torch.save({**whole, "epoch": 3}, file)
+    refused("has had 3 epochs, and the recipe's stages are only 2")
+    torch.save({key: value for key, value in whole.items() if key != "run"}, file)
+    refused("is of another network", recipe=wider)
+    torch.save(whole, file)
+
+
+def test_a_run_goes_on_in_another_folder_and_from_an_older_checkpoint(
+    stopped: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(stopped, moved)
+    (file,) = (moved / CHECKPOINTS).glob("*.ckpt")
+    whole = torch.load(file, weights_only=True)
+    del whole["run"]
+    (best,) = (one for one in whole["callbacks"].values() if "best_model_path" in one)
+    best["best_model_score"] = torch.tensor(-1.0)  # which no second epoch reaches
+    best["best_model_path"] = best["best_model_path"].replace(str(stopped), "/gone")
+    best["dirpath"] = "/gone/checkpoints"
+    torch.save(whole, file)
+    before = file.stat().st_mtime_ns
+    model = train(drawn_catalogue, _shorter(tiny_recipe, 2), moved, resume=True)
+    assert read_model(model).info.name == "moved"
+    assert file.stat().st_mtime_ns == before
 
 
 def test_new_heads_leave_the_rest_of_a_model_as_it_is(

@@ -18,6 +18,7 @@ from hangtag.model import Model, read_model
 from hangtag.network import HangtagNetwork
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
+from hangtag.resuming import NETWORK, RUN, read_checkpoint
 from hangtag.split import Kind
 from hangtag.training_data import prepare, read_catalogues
 from hangtag.warm_start import take_head
@@ -25,8 +26,6 @@ from hangtag.weights import WeightsError, read_state
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
-
-_IN_CHECKPOINT = "network."
 
 
 def average(
@@ -135,27 +134,37 @@ def _require_likeness(model: Model, first: Model) -> None:
     )
     for name in [*theirs, *mine]:
         if mine.get(name) != theirs.get(name):
-            raise HangtagError(
-                f"{model.folder}: has other values of {name!r} than {first.folder}; "
-                "average models of one catalogue's vocabularies"
-            )
+            raise HangtagError(_other_values(model.folder, name))
 
 
 def _read(model: str | Path, heads: Sequence[Attribute]) -> dict[str, Tensor]:
     """A model's weights, the values of its heads in the order of these heads'."""
     if _is_checkpoint(model):
-        return {
-            key.removeprefix(_IN_CHECKPOINT): tensor
-            for key, tensor in read_state(Path(model)).items()
-        }
-    opened = read_model(model)
-    state = read_state(opened.weights_path)
-    known = {one.name: one for one in opened.info.vocabularies()}
+        checkpoint = read_checkpoint(Path(model))
+        tensors = checkpoint["state_dict"]
+        state = {key.removeprefix(NETWORK): tensor for key, tensor in tensors.items()}
+        # An older one doesn't say what its values are; they must be those of the first model.
+        values = checkpoint[RUN]["vocabularies"] if RUN in checkpoint else {}
+        known = {name: Attribute(name, tuple(own)) for name, own in values.items()}
+    else:
+        opened = read_model(model)
+        state = read_state(opened.weights_path)
+        known = {one.name: one for one in opened.info.vocabularies()}
     ordered = {key: tensor.clone() for key, tensor in state.items()}
     for head in heads:
-        if known[head.name] != head:
-            take_head(head, known[head.name], ordered, state)
+        theirs = known.get(head.name, head)
+        if set(theirs.values) != set(head.values):
+            raise HangtagError(_other_values(model, head.name))
+        if theirs != head:
+            take_head(head, theirs, ordered, state)
     return ordered
+
+
+def _other_values(model: str | Path, attribute: str) -> str:
+    return (
+        f"{model}: has other values of {attribute!r} than the first model; "
+        "average models of one catalogue's vocabularies"
+    )
 
 
 def _mean(

@@ -15,6 +15,7 @@ from hangtag.mixed_precision import keep_exact
 from hangtag.mixing import mix
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Recipe, Stage
+from hangtag.resuming import RUN, describe
 from hangtag.training_data import SOFT, PhotoPool, TrainingBatches, TrainingData
 
 _VALIDATION_BATCH = 256
@@ -150,8 +151,9 @@ class Lesson(LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random state, so that a resumed run goes on as it would have."""
+        """Keep the random state, so that a resumed run goes on as it would have, and what it is."""
         checkpoint["random_state"] = torch.get_rng_state()
+        checkpoint[RUN] = describe(self.recipe, self.data)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the random state."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import (
     Callback,
@@ -26,6 +25,7 @@ from hangtag.lightning_module import Lesson
 from hangtag.model import read_model
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
+from hangtag.resuming import WhereItLies, read_checkpoint, require_same_run
 from hangtag.split import Kind, count_parts
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
+_BEST = "best"
 _SAVE_EVERY_STEPS = 200
 
 
@@ -80,7 +81,8 @@ def train(
             frozen recipe then trains neck and heads alone.
         teachers: Names or folders of models to learn from beside the labels; see
             `hangtag.teachers`. The recipe's ``teacher_weight`` says how much.
-        resume: Go on from the newest checkpoint in ``output``.
+        resume: Go on from the newest checkpoint in ``output``, with the recipe (but for stages and
+            learning rates), the split and the labels that it began with.
         name: The model's name; by default that of the output folder.
         command: What was typed to start the training, for the model card.
         progress: Told about the reading of photos.
@@ -90,7 +92,7 @@ def train(
 
     Raises:
         HangtagError: Anything a user can mend: unreadable input, weights that can't be had, an
-            output folder that holds another run.
+            output folder that holds another run, a run to resume that began with something else.
     """
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
@@ -138,10 +140,12 @@ def train(
         start_from(started_from, lesson.network, [*data.attributes, *data.auxiliary])
         if recipe.network.frozen:
             lesson.network.freeze_features()
+    if checkpoint is not None:
+        require_same_run(checkpoint, recipe, data, lesson.network)
     if is_cacheable(recipe, started=started_from is not None):
         lesson.features = cached_features(lesson.network, recipe, data.pool, progress)
     best = _fit(lesson, folder, checkpoint)
-    lesson.load_state_dict(_read_checkpoint(best)["state_dict"])
+    lesson.load_state_dict(read_checkpoint(best)["state_dict"])
     if lesson.global_rank == 0:
         facts: dict[str, Any] = {
             "name": name or folder.name,
@@ -198,25 +202,18 @@ def newest_checkpoint(folder: Path) -> Path:
     files = sorted((folder / CHECKPOINTS).glob("*.ckpt"), key=lambda file: -file.stat().st_mtime_ns)
     for file in files:
         try:
-            _read_checkpoint(file)
+            read_checkpoint(file)
         except HangtagError:
             continue
         return file
     raise HangtagError(f"{folder}: no checkpoint to resume from; train without --resume")
 
 
-def _read_checkpoint(file: Path) -> dict[str, Any]:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise HangtagError(f"{file}: not a whole checkpoint ({type(error).__name__})") from error
-
-
 def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
     schedule = lesson.recipe.schedule
     checkpoints = folder / CHECKPOINTS
     best = ModelCheckpoint(
-        checkpoints, filename="best", monitor="val/loss", enable_version_counter=False
+        checkpoints, filename=_BEST, monitor="val/loss", enable_version_counter=False
     )
     # Two are kept, because the newest may be half written when the process is killed.
     latest = ModelCheckpoint(
@@ -229,7 +226,13 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
         every_n_train_steps=_SAVE_EVERY_STEPS,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [best, latest, EpochLine(), LearningRateMonitor("step")]
+    callbacks: list[Callback] = [
+        best,
+        latest,
+        WhereItLies(checkpoints),
+        EpochLine(),
+        LearningRateMonitor("step"),
+    ]
     if schedule.patience:
         callbacks.append(EarlyStopping("val/loss", patience=schedule.patience))
     interactive = sys.stderr.isatty()
@@ -254,7 +257,7 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
     trainer.fit(lesson, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise HangtagError(f"{folder}: training was stopped; go on with --resume")
-    return Path(best.best_model_path)
+    return checkpoints / f"{_BEST}.ckpt"
 
 
 def _keep_table(file: Path) -> None:
