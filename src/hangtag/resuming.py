@@ -148,4 +148,4 @@ class WhereItLies(Callback):
                 state["best_k_models"] = {self._here(file): score for file, score in kept.items()}
 
     def _here(self, file: str) -> str:
-        return os.path.join(self._folder, os.path.basename(file)) if file else file
+        return str(Path(self._folder, Path(file).name)) if file else file
