@@ -100,11 +100,18 @@ def _combined(labels: Labels, combination: Combination, counted: np.ndarray) -> 
 def _without_rare(
     labels: list[str | None], rule: RareValues, counted: np.ndarray
 ) -> list[str | None]:
-    counts = _frequencies(labels, counted)
-    return [
-        label if label is None or counts[label] >= rule.fewer_than else rule.into
-        for label in labels
-    ]
+    # As for vocabularies: a label that stands for several possible values counts for none of them.
+    certain = [None if label is None or ANY_OF in label else label for label in labels]
+    counts = _frequencies(certain, counted)
+
+    def common(label: str) -> str | None:
+        values = [
+            value if counts[value] >= rule.fewer_than else rule.into
+            for value in label.split(ANY_OF)
+        ]
+        return ANY_OF.join(dict.fromkeys(value for value in values if value is not None)) or None
+
+    return [None if label is None else common(label) for label in labels]
 
 
 def _frequencies(labels: Sequence[str | None], counted: np.ndarray) -> Counter[str]:
