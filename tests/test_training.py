@@ -322,6 +322,22 @@ def test_tables_of_details_go_to_the_catalogues_whose_products_they_name(
         read_catalogues(drawn_catalogue, [extra], tmp_path / "nobodys.csv")
 
 
+def test_a_table_of_details_goes_to_the_catalogue_that_has_most_of_its_ids(
+    drawn_catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    near = phone_photos(tmp_path / "near", drawn_catalogue, ["Thing"] * 4)
+    shop = phone_photos(tmp_path / "shop", drawn_catalogue, ["Thing"] * 6)
+    table = tmp_path / "necks.csv"
+    table.write_text("id,Neck\n" + "".join(f"{number},V\n" for number in range(6)))
+    main, other = read_catalogues(near, [shop], table)
+    assert "Neck" not in main.attributes
+    assert other.labels("Neck") == ["V"] * 6
+    assert f"necks.csv: describes {shop}" in capsys.readouterr().err
+    table.write_text("id,Neck\n0,V\n1,V\n")
+    with pytest.raises(HangtagError, match=r"necks\.csv: its ids fit .*near as well as .*shop"):
+        read_catalogues(near, [shop], table)
+
+
 def test_a_recipe_for_attributes_that_are_not_there_is_refused(
     drawn_catalogue: Path, tmp_path: Path
 ) -> None:

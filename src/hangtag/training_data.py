@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hangtag.attributes import TYPE, TYPE_PARENTS, Attribute, Taxonomy, vocabulary
-from hangtag.catalogue import OtherProductsError, read_catalogue
+from hangtag.catalogue import read_catalogue
+from hangtag.detail_tables import join_details
 from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
 from hangtag.photo_cache import cached_photos
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
-from hangtag.split import Kind, assign
+from hangtag.split import Kind, assign_all
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -138,26 +139,17 @@ def read_catalogues(
     Args:
         catalogue: The main one, or its path.
         extra: Paths of others.
-        details: Tables of further attributes, by id; each is joined to the catalogues whose
-            products it names.
+        details: Tables of further attributes, by id; each is joined to the catalogue that has most
+            of its products.
 
     Raises:
-        HangtagError: Something that can't be read, or a table that names no product.
+        HangtagError: Something that can't be read, a table that names no product, or one that fits
+            two catalogues equally well.
     """
     if isinstance(catalogue, str | Path):
         catalogue = read_catalogue(catalogue)
     found = [catalogue, *(read_catalogue(path) for path in extra)]
-    tables = [details] if isinstance(details, str | Path) else details or ()
-    for table in tables:
-        errors = []
-        for number, one in enumerate(found):
-            try:
-                found[number] = one.with_columns_from(table)
-            except OtherProductsError as error:
-                errors.append(error)
-        if len(errors) == len(found):
-            raise errors[0]
-    return found
+    return join_details(found, [details] if isinstance(details, str | Path) else details or ())
 
 
 def prepare(
@@ -177,7 +169,8 @@ def prepare(
         recipe: Says which attributes and which size.
         alternate: A folder or zip of other photos of the same products, named by their ids.
         extra: Other catalogues to learn from, through the recipe's translations.
-        split: How to split the main catalogue; extra ones are split at random.
+        split: How to split the main catalogue; extra ones are split at random, but for copies of
+            its photos, which are where it has them.
         vocabularies: Of a trained model, in place of those that the training rows would give.
         progress: Told about the reading.
 
@@ -189,10 +182,7 @@ def prepare(
     left_out = [name for name in asked if name not in catalogue.attributes]
     recipe = _without(recipe, left_out)
     _require_attributes(catalogue, recipe)
-    parts = [
-        assign(catalogue, split, progress),
-        *(assign(one, progress=progress) for one in catalogues[1:]),
-    ]
+    all_parts = np.concatenate(assign_all(catalogues, split, progress))
     read = partial(
         cached_photos,
         size=recipe.input_size,
@@ -219,7 +209,6 @@ def prepare(
         alternates[: len(ids)] = [position.get(product, NO_PHOTO) for product in ids]
         caches.append(cache)
 
-    all_parts = np.concatenate(parts)
     is_extra = np.arange(len(all_parts)) >= len(catalogue)
     counted = (all_parts == "train") & ~is_extra
     labels = relabel(_all_labels(catalogues, recipe), recipe, counted)
