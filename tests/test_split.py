@@ -1,6 +1,7 @@
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -89,3 +90,8 @@ def test_a_temporal_split_needs_years(tmp_path: Path) -> None:
     Image.new("RGB", (20, 30), "red").save(tmp_path / "1.png")
     with pytest.raises(HangtagError, match="no years"):
         assign(read_catalogue(tmp_path), "temporal")
+
+
+def test_a_misspelt_split_is_named(drawn_catalogue: Path) -> None:
+    with pytest.raises(HangtagError, match="--split temproal: no such split; there are random, te"):
+        assign(read_catalogue(drawn_catalogue), cast(Kind, "temproal"))

@@ -173,7 +173,7 @@ def test_a_run_goes_on_only_with_what_it_began_with(
     recipe = _shorter(tiny_recipe, 2)
 
     def refused(why: str, **changes: Any) -> None:
-        arguments = {"catalogue": drawn_catalogue, "recipe": recipe} | changes
+        arguments: dict[str, Any] = {"catalogue": drawn_catalogue, "recipe": recipe} | changes
         with pytest.raises(HangtagError, match=why) as caught:
             train(output=stopped, resume=True, **arguments)
         assert "\n" not in str(caught.value)
@@ -214,6 +214,15 @@ def test_a_run_goes_on_in_another_folder_and_from_an_older_checkpoint(
     model = train(drawn_catalogue, _shorter(tiny_recipe, 2), moved, resume=True)
     assert read_model(model).info.name == "moved"
     assert file.stat().st_mtime_ns == before
+
+
+def test_who_has_seen_the_test_products_is_no_start_and_no_teacher(
+    tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    roles: list[dict[str, Any]] = [{"start": tiny_model}, {"teachers": [tiny_model]}]
+    for role in roles:
+        with pytest.raises(HangtagError, match=r"trained on the random split .* --split random"):
+            train(drawn_catalogue, tiny_recipe, tmp_path / "run", split="temporal", **role)
 
 
 def test_new_heads_leave_the_rest_of_a_model_as_it_is(

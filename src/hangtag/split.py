@@ -15,6 +15,7 @@ from hangtag.progress import Progress
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
+    from hangtag.model import Model
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -45,8 +46,10 @@ def assign(
         str (rows,): ``train``, ``validation`` or ``test``.
 
     Raises:
-        HangtagError: A temporal split of a catalogue without years.
+        HangtagError: No such split, or a temporal one of a catalogue without years.
     """
+    if kind not in KINDS:
+        raise HangtagError(f"--split {kind}: no such split; there are {', '.join(KINDS)}")
     first = product_groups(catalogue, progress)
     ids = catalogue.table["id"].to_list()
     parts = np.array([part_of(ids[row]) for row in first], dtype="<U10")
@@ -131,6 +134,19 @@ def _groups_of_all(catalogues: "Sequence[Catalogue]", progress: Progress | None)
     with kept(file) as new:
         new.write_text(json.dumps(groups.group.tolist()))
     return groups.group
+
+
+def require_split(model: "Model", kind: Kind) -> None:
+    """Refuse a model that was trained on another split.
+
+    Raises:
+        HangtagError: It was.
+    """
+    if model.info.split != kind:
+        raise HangtagError(
+            f"{model.folder}: was trained on the {model.info.split} split and has seen products "
+            f"that the {kind} one tests on; give --split {model.info.split}"
+        )
 
 
 def count_parts(parts: Sequence[str] | np.ndarray) -> dict[str, int]:

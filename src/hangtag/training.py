@@ -26,7 +26,7 @@ from hangtag.model import read_model
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.resuming import WhereItLies, read_checkpoint, require_same_run
-from hangtag.split import Kind, count_parts
+from hangtag.split import Kind, count_parts, require_split
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
 from hangtag.training_data import prepare, read_catalogues
@@ -92,7 +92,8 @@ def train(
 
     Raises:
         HangtagError: Anything a user can mend: unreadable input, weights that can't be had, an
-            output folder that holds another run, a run to resume that began with something else.
+            output folder that holds another run, a run to resume that began with something else,
+            a start or a teacher that has seen test products.
     """
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
@@ -109,6 +110,10 @@ def train(
     if started_from is not None:
         recipe = adopt_network(recipe, started_from)
     taught_by = [read_model(teacher) for teacher in teachers]
+    for model in [*([started_from] if started_from else []), *taught_by]:
+        # Of another catalogue's products none is known to be among these test products.
+        if model.info.training.get("catalogue") == catalogue.source.name:
+            require_split(model, split)
     started = time.monotonic()
     seed_everything(recipe.seed, verbose=False)
     data = prepare(
