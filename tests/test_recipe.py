@@ -75,6 +75,7 @@ def test_a_mistake_in_a_base_is_said_of_its_file(tmp_path: Path) -> None:
         ("[network]\nbackbon = 'x'", "network.backbon: unknown key; did you mean backbone?"),
         ("[schedule]\nepochs = 3", "schedule.epochs: unknown key"),
         ("[schedule]\nlearning_rate = 'fast'", "schedule.learning_rate: Input should be a valid"),
+        ("[schedule]\nstages = []", "schedule.stages: List should have at least 1 item"),
         ("[loss]\nkind = 'hinge'", "loss.kind: Input should be 'cross-entropy' or 'focal'"),
         ("[[combine]]\nname = 'x'", "combine.0.attributes: Field required"),
         ("[augmentation]\ncutmix = 0.6\nmixup = 0.5", "cutmix and mixup are shares of the batches"),

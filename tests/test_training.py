@@ -1,6 +1,5 @@
 import json
 import math
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from drawing import relabelled
 from hangtag.cache import cache_folder
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
@@ -20,15 +18,10 @@ from hangtag.model import WEIGHTS, read_model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Loss, Recipe, parse_recipe
 from hangtag.tagger import Tagger
-from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train
+from hangtag.training import LOGS, train
 from hangtag.training_data import TrainingBatches, prepare, read_catalogues
 from hangtag.weights import WeightsError, create_backbone, read_state
-
-
-def _shorter(recipe: Recipe, epochs: int) -> Recipe:
-    stages = [recipe.schedule.stages[0].model_copy(update={"epochs": epochs})]
-    schedule = recipe.schedule.model_copy(update={"stages": stages})
-    return recipe.model_copy(update={"schedule": schedule})
+from short_runs import phone_photos, shorter
 
 
 def test_a_tiny_network_learns_the_drawn_garments(tiny_model: Path, drawn_catalogue: Path) -> None:
@@ -132,90 +125,6 @@ def test_adjusted_logits_begin_with_how_frequent_values_are(
     assert losses[1.0] == pytest.approx(float(-(shares.log() * targets).sum(1).mean()), rel=1e-4)
 
 
-def test_a_run_goes_on_from_its_checkpoint(
-    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hangtag.training._SAVE_EVERY_STEPS", 5)
-    train(drawn_catalogue, _shorter(tiny_recipe, 1), tmp_path / "run")
-    with pytest.raises(HangtagError, match="--resume"):
-        train(drawn_catalogue, _shorter(tiny_recipe, 2), tmp_path / "run")
-    newest = newest_checkpoint(tmp_path / "run")
-    broken = tmp_path / "run" / CHECKPOINTS / "step-9999999.ckpt"
-    broken.write_bytes(newest.read_bytes()[:1000])
-    assert newest_checkpoint(tmp_path / "run") == newest
-    train(drawn_catalogue, _shorter(tiny_recipe, 2), tmp_path / "run", resume=True)
-    steps = [
-        int(torch.load(file, weights_only=True)["global_step"])
-        for file in (tmp_path / "run" / CHECKPOINTS).glob("best.ckpt")
-    ]
-    data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
-    assert steps == [2 * len(TrainingBatches(data, tiny_recipe))]
-    assert {file.name for file in (tmp_path / "run" / "logs").glob("*.csv")} == {
-        "metrics-1.csv",
-        "metrics.csv",
-    }
-
-
-@pytest.fixture(scope="module")
-def stopped(
-    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The folder of a run of one epoch that was stopped before its model was written."""
-    folder = train(drawn_catalogue, _shorter(tiny_recipe, 1), tmp_path_factory.mktemp("r") / "run")
-    for name in ("model.json", "model.onnx", WEIGHTS, "README.md"):
-        (folder / name).unlink()
-    return folder
-
-
-def test_a_run_goes_on_only_with_what_it_began_with(
-    stopped: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
-) -> None:
-    recipe = _shorter(tiny_recipe, 2)
-
-    def refused(why: str, **changes: Any) -> None:
-        arguments: dict[str, Any] = {"catalogue": drawn_catalogue, "recipe": recipe} | changes
-        with pytest.raises(HangtagError, match=why) as caught:
-            train(output=stopped, resume=True, **arguments)
-        assert "\n" not in str(caught.value)
-
-    mended = relabelled(drawn_catalogue, tmp_path / "mended", "gender", "Girls")
-    refused("values of 'gender'", catalogue=mended)
-    refused("is of the random split; resume with --split random", split="temporal")
-    larger = recipe.schedule.model_copy(update={"batch_size": 16})
-    other = recipe.model_copy(update={"schedule": larger})
-    refused("of another recipe .first difference: schedule.batch_size", recipe=other)
-    palette = recipe.network.model_copy(update={"palette": 4})
-    wider = recipe.model_copy(update={"network": palette})
-    refused("of another recipe .first difference: network.palette", recipe=wider)
-    # Before checkpoints said what they are about, they said how many numbers they hold.
-    (file,) = (stopped / CHECKPOINTS).glob("*.ckpt")
-    whole = torch.load(file, weights_only=True)
-    torch.save({**whole, "epoch": 3}, file)
-    refused("has had 3 epochs, and the recipe's stages are only 2")
-    torch.save({key: value for key, value in whole.items() if key != "run"}, file)
-    refused("is of another network", recipe=wider)
-    torch.save(whole, file)
-
-
-def test_a_run_goes_on_in_another_folder_and_from_an_older_checkpoint(
-    stopped: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
-) -> None:
-    moved = tmp_path / "moved"
-    shutil.copytree(stopped, moved)
-    (file,) = (moved / CHECKPOINTS).glob("*.ckpt")
-    whole = torch.load(file, weights_only=True)
-    del whole["run"]
-    (best,) = (one for one in whole["callbacks"].values() if "best_model_path" in one)
-    best["best_model_score"] = torch.tensor(-1.0)  # which no second epoch reaches
-    best["best_model_path"] = best["best_model_path"].replace(str(stopped), "/gone")
-    best["dirpath"] = "/gone/checkpoints"
-    torch.save(whole, file)
-    before = file.stat().st_mtime_ns
-    model = train(drawn_catalogue, _shorter(tiny_recipe, 2), moved, resume=True)
-    assert read_model(model).info.name == "moved"
-    assert file.stat().st_mtime_ns == before
-
-
 def test_who_has_seen_the_test_products_is_no_start_and_no_teacher(
     tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -231,7 +140,7 @@ def test_new_heads_leave_the_rest_of_a_model_as_it_is(
     network = tiny_recipe.network.model_copy(
         update={"frozen": True, "head_hidden": {"season": 8}},
     )
-    recipe = _shorter(tiny_recipe, 2).model_copy(
+    recipe = shorter(tiny_recipe, 2).model_copy(
         update={"network": network, "augmentation": STILL, "input_size": tiny_recipe.input_size}
     )
     folder = train(drawn_catalogue, recipe, tmp_path / "heads", start=tiny_model)
@@ -244,19 +153,6 @@ def test_new_heads_leave_the_rest_of_a_model_as_it_is(
     assert len(after["heads.season.0.bias"]) == 8
     assert list(cache_folder().glob("features-*.npy"))
     assert "went on from the model tiny" in (folder / "README.md").read_text("utf-8")
-
-
-def phone_photos(folder: Path, catalogue: Path, labels: list[str]) -> Path:
-    """An extra catalogue: photos of drawn products, and a label of its own for each."""
-    folder.mkdir()
-    lines = ["photo,label"]
-    for number, (photo, label) in enumerate(
-        zip(sorted((catalogue / "images").glob("*.jpg")), labels, strict=False)
-    ):
-        shutil.copy(photo, folder / f"{number}.jpg")
-        lines.append(f"{number}.jpg,{label}")
-    (folder / "labels.csv").write_text("\n".join(lines))
-    return folder
 
 
 def test_extra_catalogues_and_alternate_photos_are_learnt_from(

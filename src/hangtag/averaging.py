@@ -20,7 +20,7 @@ from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.resuming import NETWORK, RUN, read_checkpoint
 from hangtag.split import Kind
-from hangtag.training_data import prepare, read_catalogues
+from hangtag.training_data import prepare, read_catalogues, require_photos
 from hangtag.warm_start import take_head
 from hangtag.weights import WeightsError, read_state
 
@@ -89,6 +89,7 @@ def average(
         vocabularies=heads,
         progress=progress,
     )
+    require_photos(data, catalogue, alternate)
     if lacking := [name for name in first.info.details if name not in data.details]:
         raise HangtagError(
             f"{catalogue.source}: lacks {', '.join(lacking)}, which the models tag; name the table "

@@ -105,7 +105,7 @@ class Schedule(_Section):
     decay: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     warm_up: float = Field(0.15, ge=0, lt=1)
     """Share of the steps in which the learning rate rises."""
-    stages: list[Stage] = [Stage(epochs=6)]
+    stages: list[Stage] = Field([Stage(epochs=6)], min_length=1)
     batch_size: int = Field(64, ge=1)
     averaging: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, which never reaches back over more

@@ -22,14 +22,14 @@ from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import finish
 from hangtag.lightning_module import Lesson
-from hangtag.model import read_model
+from hangtag.model import INFO, read_model
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.resuming import WhereItLies, read_checkpoint, require_same_run
-from hangtag.split import Kind, count_parts, require_split
+from hangtag.split import Kind, require_split
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
-from hangtag.training_data import prepare, read_catalogues
+from hangtag.training_data import prepare, read_catalogues, require_photos
 from hangtag.warm_start import adopt_network, start_from
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ def train(
 
     Raises:
         HangtagError: Anything a user can mend: unreadable input, weights that can't be had, an
-            output folder that holds another run, a run to resume that began with something else,
-            a start or a teacher that has seen test products.
+            output folder that holds another run or a model, no photos, a run to resume that began
+            with something else, a start or a teacher that has seen test products.
     """
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
@@ -101,11 +101,15 @@ def train(
         recipe = recipe.learning(list(attributes))
     catalogue, *extras = read_catalogues(catalogue, extra, details)
     folder = Path(output)
+    if folder.is_file():
+        raise HangtagError(f"{folder}: is a file; a model is a folder, so take another -o")
     checkpoint = newest_checkpoint(folder) if resume else None
     if checkpoint is None and list((folder / CHECKPOINTS).glob("*.ckpt")):
         raise HangtagError(
             f"{folder}: holds an unfinished or finished run; go on with --resume or take another -o"
         )
+    if checkpoint is None and (folder / INFO).exists():
+        raise HangtagError(f"{folder}: holds a model; take another -o or remove it")
     started_from = read_model(start) if start is not None else None
     if started_from is not None:
         recipe = adopt_network(recipe, started_from)
@@ -124,11 +128,7 @@ def train(
         split=split,
         progress=progress,
     )
-    for part, count in count_parts(data.parts[~data.extra]).items():
-        if not count:
-            raise HangtagError(
-                f"{catalogue.source}: no {part} products; the catalogue is too small"
-            )
+    require_photos(data, catalogue, alternate)
     if data.left_out:
         names = ", ".join(data.left_out)
         print(f"not learnt, for want of such a column: {names}", file=sys.stderr)

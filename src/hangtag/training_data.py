@@ -17,7 +17,7 @@ from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
 from hangtag.photo_cache import cached_photos
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
-from hangtag.split import Kind, assign_all
+from hangtag.split import PARTS, Kind, assign_all
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -233,6 +233,32 @@ def prepare(
         split=split,
         left_out=left_out,
     )
+
+
+def require_photos(
+    data: TrainingData, catalogue: "Catalogue", alternate: str | Path | None = None
+) -> None:
+    """Refuse data that would train for hours before it's found that it can't be judged.
+
+    Raises:
+        HangtagError: A part of the main catalogue has no photo, or alternate photos that are
+            nobody's.
+    """
+    if (data.own[~data.extra] == NO_PHOTO).all():
+        raise HangtagError(
+            f"{catalogue.source}: no photo of its products is there and can be read; "
+            "check the column of photos, or the names of their files"
+        )
+    for part in PARTS:
+        if not len(data.rows(part, extra=False)):
+            raise HangtagError(
+                f"{catalogue.source}: no {part} products with a photo; the catalogue is too small"
+            )
+    if alternate is not None and (data.alternate == NO_PHOTO).all():
+        raise HangtagError(
+            f"{alternate}: no photo is named by an id of {catalogue.source}; "
+            "name photos like the products, 1234.jpg"
+        )
 
 
 def _without(recipe: Recipe, names: Sequence[str]) -> Recipe:
