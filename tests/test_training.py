@@ -243,6 +243,31 @@ def test_a_table_of_details_goes_to_the_catalogue_that_has_most_of_its_ids(
         read_catalogues(near, [shop], table)
 
 
+def test_what_is_wrong_with_catalogues_is_said(
+    drawn_catalogue: Path,
+    tiny_recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    extra = phone_photos(tmp_path / "phone", drawn_catalogue, ["Thing"] * 6)
+    for number in (1, 4):
+        (extra / f"{number}.jpg").write_bytes(b"no photo")
+    (extra / "2.jpg").unlink()
+
+    # All that comes after it takes time.
+    def stopped(*_: object) -> None:
+        raise HangtagError("stopped")
+
+    monkeypatch.setattr("hangtag.training._fit", stopped)
+    with pytest.raises(HangtagError, match="stopped"):
+        train(drawn_catalogue, tiny_recipe, tmp_path / "run", extra=[extra])
+    said = capsys.readouterr().err
+    assert read_catalogue(drawn_catalogue).summary() + "\n" in said
+    assert "1 photo missing" in said
+    assert "left out: 2 photos that can't be read\n" in said
+
+
 def test_a_recipe_for_attributes_that_are_not_there_is_refused(
     drawn_catalogue: Path, tmp_path: Path
 ) -> None:

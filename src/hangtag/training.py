@@ -29,7 +29,7 @@ from hangtag.resuming import WhereItLies, read_checkpoint, require_same_run
 from hangtag.split import Kind, require_split
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
-from hangtag.training_data import prepare, read_catalogues, require_photos
+from hangtag.training_data import NO_PHOTO, prepare, read_catalogues, require_photos
 from hangtag.warm_start import adopt_network, start_from
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def train(
     if attributes:
         recipe = recipe.learning(list(attributes))
     catalogue, *extras = read_catalogues(catalogue, extra, details)
+    for one in (catalogue, *extras):
+        print(f"{one.source}: {one.summary()}", file=sys.stderr)
     folder = Path(output)
     if folder.is_file():
         raise HangtagError(f"{folder}: is a file; a model is a folder, so take another -o")
@@ -129,6 +131,10 @@ def train(
         progress=progress,
     )
     require_photos(data, catalogue, alternate)
+    named = sum(len(one) - one.table["photo"].null_count() for one in (catalogue, *extras))
+    if unreadable := named - int((data.own != NO_PHOTO).sum()):
+        photos = "photo" if unreadable == 1 else "photos"
+        print(f"left out: {unreadable:,} {photos} that can't be read", file=sys.stderr)
     if data.left_out:
         names = ", ".join(data.left_out)
         print(f"not learnt, for want of such a column: {names}", file=sys.stderr)
