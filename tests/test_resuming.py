@@ -92,10 +92,12 @@ def test_a_run_goes_on_in_another_folder_and_from_an_older_checkpoint(
     del whole["run"]
     for state in whole["callbacks"].values():
         if "dirpath" in state:
-            state["best_model_path"] = state["best_model_path"].replace(str(stopped), "/gone")
             state["dirpath"] = "/gone/checkpoints"
         if state.get("monitor") == "val/loss":
-            state["best_model_score"] = torch.tensor(-1.0)  # which no second epoch reaches
+            # Which no second epoch reaches.
+            best, score = "/gone/checkpoints/best.ckpt", torch.tensor(-1.0)
+            state |= {"best_model_path": best, "kth_best_model_path": best}
+            state |= {"best_model_score": score, "kth_value": score, "best_k_models": {best: score}}
     torch.save(whole, file)
     before = file.stat().st_mtime_ns
     model = train(drawn_catalogue, shorter(tiny_recipe, 2), moved, resume=True)

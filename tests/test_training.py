@@ -20,6 +20,7 @@ from hangtag.recipe import Loss, Recipe, parse_recipe
 from hangtag.tagger import Tagger
 from hangtag.training import LOGS, train
 from hangtag.training_data import TrainingBatches, prepare, read_catalogues
+from hangtag.warm_start import start_from
 from hangtag.weights import WeightsError, create_backbone, read_state
 from short_runs import phone_photos, shorter
 
@@ -241,6 +242,45 @@ def test_a_table_of_details_goes_to_the_catalogue_that_has_most_of_its_ids(
     table.write_text("id,Neck\n0,V\n1,V\n")
     with pytest.raises(HangtagError, match=r"necks\.csv: its ids fit .*near as well as .*shop"):
         read_catalogues(near, [shop], table)
+
+
+def test_rules_are_for_what_is_learnt(drawn_catalogue: Path, tiny_recipe: Recipe) -> None:
+    catalogue = read_catalogue(drawn_catalogue)
+    rule = {"attribute": "Neck", "fewer_than": 2}
+    detailed = Recipe.model_validate(
+        tiny_recipe.model_dump() | {"details": ["Neck"], "rare": [rule]}
+    )
+    assert prepare(catalogue, detailed).left_out == ["Neck"]
+    for section, own in (("rare", rule), ("groups", {"attribute": "Neck", "groups": {}})):
+        recipe = Recipe.model_validate(tiny_recipe.model_dump() | {section: [own]})
+        with pytest.raises(HangtagError, match=rf"'tiny': \[\[{section}\]\] of 'Neck'"):
+            prepare(catalogue, recipe)
+
+
+def test_attributes_may_have_the_names_of_pytorchs_own(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    names = ["type", "Price.Range", "half", "Cotton %"]
+    table = tmp_path / "columns.csv"
+    ids = read_catalogue(drawn_catalogue).table["id"]
+    rows = [
+        f"{product},{'AB'[row % 2] * 2},x{row % 3},y{row % 2},z" for row, product in enumerate(ids)
+    ]
+    table.write_text("\n".join([f"id,{','.join(names)}", *rows]))
+    loss = tiny_recipe.loss.model_copy(
+        update={"class_weights": "balanced", "logit_adjustment": 1.0, "label_smoothing": 0.0}
+    )
+    recipe = shorter(tiny_recipe, 1).model_copy(update={"loss": loss})
+    model = train(drawn_catalogue, recipe, tmp_path / "model", details=table, attributes=names)
+    tagger = Tagger(model)
+    photo = next((drawn_catalogue / "images").glob("*.jpg"))
+    assert list(tagger.tag(photo).tags) == names
+    network = HangtagNetwork(recipe.network, tagger.info.vocabularies(), recipe.input_size)
+    assert start_from(read_model(model), network, tagger.info.vocabularies()) == names
+    assert set(network.state_dict()) == set(read_state(model / WEIGHTS))
+    assert set(tagger._head_weights) == {
+        f"heads.{name}.{part}" for name in names for part in ("weight", "bias")
+    }
 
 
 def test_what_is_wrong_with_catalogues_is_said(

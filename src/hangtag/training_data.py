@@ -13,7 +13,16 @@ from hangtag.attributes import TYPE, TYPE_PARENTS, Attribute, Taxonomy, vocabula
 from hangtag.catalogue import read_catalogue
 from hangtag.detail_tables import join_details
 from hangtag.errors import HangtagError
-from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
+from hangtag.labels import (
+    Labels,
+    encode,
+    read_labels,
+    recipe_sources,
+    relabel,
+    require_attributes,
+    require_rules,
+    require_values,
+)
 from hangtag.photo_cache import cached_photos
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
@@ -181,7 +190,8 @@ def prepare(
     asked = [*recipe.details, *recipe.auxiliary]
     left_out = [name for name in asked if name not in catalogue.attributes]
     recipe = _without(recipe, left_out)
-    _require_attributes(catalogue, recipe)
+    require_attributes(catalogue, recipe)
+    require_rules(recipe)
     all_parts = np.concatenate(assign_all(catalogues, split, progress))
     read = partial(
         cached_photos,
@@ -218,7 +228,7 @@ def prepare(
         or vocabulary(name, (labels[name][row] for row in np.flatnonzero(counted)))
         for name in [*recipe.attributes, *recipe.details, *recipe.auxiliary]
     }
-    _require_values(heads, catalogue.source)
+    require_values(heads, catalogue.source)
     return TrainingData(
         attributes=[heads[name] for name in [*recipe.attributes, *recipe.details]],
         details={name: _types_with(name, labels, counted) for name in recipe.details},
@@ -262,12 +272,17 @@ def require_photos(
 
 
 def _without(recipe: Recipe, names: Sequence[str]) -> Recipe:
-    """A recipe without some details and auxiliary attributes; no types, no details."""
+    """A recipe without some details and auxiliary attributes, and their rules; no types, no
+    details."""
     details = [name for name in recipe.details if name not in names]
     auxiliary = [name for name in recipe.auxiliary if name not in names]
     if TYPE not in recipe.attributes:
         details, auxiliary = [], [*details, *auxiliary]
-    return recipe.model_copy(update={"details": details, "auxiliary": auxiliary})
+    rules = {
+        section: [one for one in getattr(recipe, section) if one.attribute not in names]
+        for section in ("groups", "rare")
+    }
+    return recipe.model_copy(update={"details": details, "auxiliary": auxiliary, **rules})
 
 
 def _types_with(name: str, labels: Labels, counted: np.ndarray) -> list[str]:
@@ -280,21 +295,6 @@ def _types_with(name: str, labels: Labels, counted: np.ndarray) -> list[str]:
         for value, count in stated.items()
         if value is not None and count >= _LEAST_STATED and count >= _SHARE_STATED * every[value]
     )
-
-
-def _require_attributes(catalogue: "Catalogue", recipe: Recipe) -> None:
-    for name in recipe_sources(recipe):
-        if name not in catalogue.attributes:
-            raise HangtagError(
-                f"{catalogue.source}: no attribute {name!r}, which the recipe {recipe.name!r} "
-                f"asks for; name those to learn with --attribute: {', '.join(catalogue.attributes)}"
-            )
-
-
-def _require_values(heads: dict[str, Attribute], source: Path) -> None:
-    for name, attribute in heads.items():
-        if len(attribute.values) < 1:
-            raise HangtagError(f"{source}: no labels of {name!r} among the training products")
 
 
 def _all_labels(catalogues: "Sequence[Catalogue]", recipe: Recipe) -> Labels:
