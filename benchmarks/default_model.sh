@@ -20,9 +20,9 @@ photos="--alternate larger.zip --extra real-world.zip --details details.csv"
 types="$photos --details phone_types.csv"
 looks="$types --details phone_looks.csv"
 
-# A model's card stays empty until the model has been judged.
+# A model's files get their places when the model has been judged, model.json last.
 finished() {
-    [ -s "$1/README.md" ]
+    [ -s "$1/README.md" ] && [ -s "$1/model.json" ]
 }
 
 # train RUN OPTION...

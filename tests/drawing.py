@@ -347,6 +347,22 @@ def draw_catalogue(folder: Path, count: int, seed: int = 0) -> Path:
     return folder
 
 
+def relabelled(catalogue: Path, folder: Path, column: str, value: str) -> Path:
+    """A drawn catalogue's photos again, four in five of them with another label."""
+    folder.mkdir()
+    (folder / "images").symlink_to(catalogue / "images")
+    with (catalogue / "styles.csv").open(encoding="utf-8") as source:
+        rows = list(csv.DictReader(source))
+    for number, row in enumerate(rows):
+        if number % 5:
+            row[column] = value
+    with (folder / "styles.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    return folder
+
+
 def draw_broken_photos(folder: Path) -> Path:
     """Draw photos that are broken, and unusual ones that only look so.
 

@@ -1,12 +1,15 @@
 """Trained models become one by averaging their weights."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
+from drawing import relabelled
 from hangtag import orientation
 from hangtag.averaging import average
 from hangtag.errors import HangtagError
@@ -84,6 +87,79 @@ def test_what_cannot_be_averaged_is_refused(
         average([tiny_model], drawn_catalogue, tmp_path / "new")
     with pytest.raises(HangtagError, match="exists already"):
         average([tiny_model, tiny_model], drawn_catalogue, tmp_path)
-    with pytest.raises(WeightsError, match=r"another network .* one recipe"):
+    with pytest.raises(HangtagError, match="default: has other values of 'gender' than the first"):
         average([tiny_model, "default"], drawn_catalogue, tmp_path / "new")
+    wider = _changed(tiny_model, tmp_path / "wider", BIAS, lambda bias: np.append(bias, bias[:1]))
+    with pytest.raises(WeightsError, match=r"another network .* one recipe"):
+        average([tiny_model, wider], drawn_catalogue, tmp_path / "new")
+    temporal = _saying(tiny_model, tmp_path / "temporal", split="temporal")
+    with pytest.raises(HangtagError, match="trained on the temporal split"):
+        average([tiny_model, temporal], drawn_catalogue, tmp_path / "new")
+    detailed = _saying(tiny_model, tmp_path / "detailed", details={"Neck": ["Tshirts"]})
+    with pytest.raises(HangtagError, match=r"lacks Neck, .* --details"):
+        average([detailed, tiny_model], drawn_catalogue, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_values_are_averaged_by_their_names(
+    tiny_model: Path, drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    first = read_model(tiny_model).info
+    turned = [
+        one.model_copy(update={"values": one.values[::-1]}) if one.name == "gender" else one
+        for one in first.attributes
+    ]
+    other = _saying(tiny_model, tmp_path / "other", attributes=turned)
+    for name in (BIAS, BIAS.replace("bias", "weight")):
+        _change(other, name, lambda rows: rows[::-1].copy())
+    # Labels were corrected since, and the rarest value is the most frequent one now.
+    rarest = first.attributes[0].values[-1]
+    mended = relabelled(drawn_catalogue, tmp_path / "mended", "gender", rarest)
+    mean = average([tiny_model, other], mended, tmp_path / "mean")
+    assert read_model(mean).info.attributes == first.attributes
+    before, after = (load_file(model / WEIGHTS) for model in (tiny_model, mean))
+    for name in before:
+        assert np.allclose(before[name], after[name], atol=1e-3), name
+
+
+def test_a_checkpoint_that_says_its_values_is_averaged_by_them(
+    tiny_model: Path, drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    weights = {name: torch.from_numpy(one) for name, one in load_file(tiny_model / WEIGHTS).items()}
+    values = {one.name: one.values for one in read_model(tiny_model).info.attributes}
+    for name in (BIAS, BIAS.replace("bias", "weight")):
+        weights[name] = weights[name].flip(0)
+    state = {f"network.{name}": one.float() for name, one in weights.items()}
+    values["gender"] = values["gender"][::-1]
+    file = tmp_path / "best.ckpt"
+    torch.save({"state_dict": state, "run": {"vocabularies": values}}, file)
+    mean = average([tiny_model, file], drawn_catalogue, tmp_path / "mean")
+    before, after = (load_file(model / WEIGHTS) for model in (tiny_model, mean))
+    assert np.allclose(before[BIAS], after[BIAS], atol=1e-3)
+    values["gender"][0] = "Aliens"
+    torch.save({"state_dict": state, "run": {"vocabularies": values}}, file)
+    with pytest.raises(HangtagError, match=r"best.ckpt: has other values of 'gender'"):
+        average([tiny_model, file], drawn_catalogue, tmp_path / "other")
+
+
+def _saying(model: Path, folder: Path, **changes: object) -> Path:
+    """A copy of a model that says something else of itself."""
+    shutil.copytree(model, folder)
+    write_info(folder, read_model(model).info.model_copy(update=changes), "")
+    return folder
+
+
+def _changed(
+    model: Path, folder: Path, name: str, change: Callable[[np.ndarray], np.ndarray]
+) -> Path:
+    """A copy of a model, one of whose tensors is another."""
+    _change(_saying(model, folder), name, change)
+    return folder
+
+
+def _change(model: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    info = read_model(model).info
+    weights = load_file(model / WEIGHTS)
+    weights[name] = change(weights[name])
+    save_file(weights, model / WEIGHTS)
+    write_info(model, info, "")

@@ -78,6 +78,21 @@ def test_a_recipes_rules_change_labels(rules, attribute, expected) -> None:
     assert changed[attribute] == expected
 
 
+def test_each_value_of_a_partial_label_is_rare_or_not() -> None:
+    labels: list[str | None] = [*["Shirts"] * 3, *["Caps"] * 2, "Ties", "Bow Ties"]
+    labels += ["Shirts|Caps", "Shirts|Ties", "Ties|Bow Ties", "Caps|Caps"]
+    counted = np.ones(len(labels), bool)
+
+    def rare(into: str) -> list[str | None]:
+        rule = f'[[rare]]\nattribute = "articleType"\nfewer_than = 2\n{into}'
+        return relabel({"articleType": labels}, parse_recipe(rule, "test"), counted)["articleType"]
+
+    assert rare('into = "other"')[5:] == [
+        *("other", "other", "Shirts|Caps", "Shirts|other", "other", "Caps")
+    ]
+    assert rare("")[5:] == [None, None, "Shirts|Caps", "Shirts", None, "Caps"]
+
+
 def test_only_training_rows_decide_what_is_rare() -> None:
     rules = parse_recipe('[[rare]]\nattribute = "articleType"\nfewer_than = 2', "test")
     counted = np.array([True, False, True, False, True])

@@ -75,6 +75,12 @@ def test_a_mistake_in_a_base_is_said_of_its_file(tmp_path: Path) -> None:
         ("[network]\nbackbon = 'x'", "network.backbon: unknown key; did you mean backbone?"),
         ("[schedule]\nepochs = 3", "schedule.epochs: unknown key"),
         ("[schedule]\nlearning_rate = 'fast'", "schedule.learning_rate: Input should be a valid"),
+        ("[schedule]\nstages = []", "schedule.stages: List should have at least 1 item"),
+        ("[loss.attribute_weights]\ngendre = 2.0", "gendre: isn't learnt; did you mean gender?"),
+        ("attributes = ['gender', 'gender']", "'gender' occurs twice"),
+        ("[augmentation]\nzoom = [0.0, 1.0]", "augmentation.zoom.0: Input should be greater than"),
+        ("seed = -1", "seed: Input should be greater than or equal to 0"),
+        ("[schedule]\nstages = [{ epochs = 1, size = [0, 9] }]", "size.0: Input should be greater"),
         ("[loss]\nkind = 'hinge'", "loss.kind: Input should be 'cross-entropy' or 'focal'"),
         ("[[combine]]\nname = 'x'", "combine.0.attributes: Field required"),
         ("[augmentation]\ncutmix = 0.6\nmixup = 0.5", "cutmix and mixup are shares of the batches"),
@@ -94,3 +100,24 @@ def test_a_wrong_recipe_is_one_line_with_the_key(text: str, message: str) -> Non
 def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean default"):
         read_recipe("defualt")
+
+
+def test_a_recipe_in_another_encoding_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_bytes('name = "Größe"'.encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"mine\.toml: not a text file in UTF-8") as caught:
+        read_recipe(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_attributes_are_learnt_once_and_with_their_own_rules() -> None:
+    text = """[[groups]]
+attribute = "baseColour"
+groups = { dark = ["Black"] }
+[[rare]]
+attribute = "articleType"
+fewer_than = 2
+"""
+    recipe = parse_recipe(text, "mine.toml").learning(["baseColour", "baseColour"])
+    assert recipe.attributes == ["baseColour"]
+    assert (len(recipe.groups), len(recipe.rare)) == (1, 0)

@@ -1,6 +1,7 @@
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
-from hangtag.split import assign, part_of
+from hangtag.split import Kind, assign, assign_all, part_of
 
 
 def test_the_shares_are_80_10_10() -> None:
@@ -54,6 +55,28 @@ def test_rows_that_come_later_move_none_of_the_earlier(
     assert (before[:40] == after[:40]).all()
 
 
+@pytest.mark.parametrize("kind", ["random", "temporal"])
+def test_copies_in_another_catalogue_have_the_part_of_the_first(
+    kind: Kind, drawn_catalogue: Path, tmp_path: Path
+) -> None:
+    catalogue = read_catalogue(drawn_catalogue)
+    before = assign(catalogue, kind)
+    photos = {row: photo for row, photo in enumerate(catalogue.table["photo"].to_list()) if photo}
+    rows = list(photos)[:150]
+    for number, row in enumerate(rows):
+        photo = Image.open(drawn_catalogue / photos[row]).convert("RGB")
+        photo.save(tmp_path / f"other-{number:03}.jpg", quality=85)
+    Image.effect_noise((60, 80), 90).convert("RGB").save(tmp_path / "stranger.png")
+    extra = read_catalogue(tmp_path)
+    parts = assign_all([catalogue, extra], kind)
+    assert (parts[0] == before).all()
+    known = {product: row for row, product in enumerate(extra.table["id"])}
+    where = [known[f"other-{number:03}"] for number in range(len(rows))]
+    assert (parts[1][where] == before[rows]).all()
+    assert (assign(extra)[where] != before[rows]).any()
+    assert parts[1][known["stranger"]] == part_of("stranger")
+
+
 def test_a_temporal_split_tests_on_odd_years(drawn_catalogue: Path) -> None:
     catalogue = read_catalogue(drawn_catalogue)
     parts = assign(catalogue, "temporal")
@@ -67,3 +90,8 @@ def test_a_temporal_split_needs_years(tmp_path: Path) -> None:
     Image.new("RGB", (20, 30), "red").save(tmp_path / "1.png")
     with pytest.raises(HangtagError, match="no years"):
         assign(read_catalogue(tmp_path), "temporal")
+
+
+def test_a_misspelt_split_is_named(drawn_catalogue: Path) -> None:
+    with pytest.raises(HangtagError, match="--split temproal: no such split; there are random, te"):
+        assign(read_catalogue(drawn_catalogue), cast(Kind, "temproal"))

@@ -11,8 +11,9 @@ import pytest
 
 from hangtag import teachers
 from hangtag.catalogue import read_catalogue
+from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
-from hangtag.model import read_model
+from hangtag.model import read_model, write_info
 from hangtag.prediction import Predictions, predict
 from hangtag.recipe import Recipe
 from hangtag.tagger import Tagger
@@ -87,6 +88,55 @@ def test_what_a_teacher_said_is_kept_until_the_teacher_changes(
     vague = soft_labels([other], catalogue, data)
     assert asked == [tiny_model, other]
     assert (vague["articleType"] != first["articleType"]).any()
+
+
+def _knowing(model: Path, folder: Path, articles: dict[str, str]) -> Path:
+    """A copy of a model, some of whose article types have other names."""
+    shutil.copytree(model, folder)
+    info = read_model(model).info
+    attributes = [
+        one.model_copy(update={"values": [articles.get(value, value) for value in one.values]})
+        if one.name == "articleType"
+        else one
+        for one in info.attributes
+    ]
+    write_info(folder, info.model_copy(update={"attributes": attributes, "taxonomy": {}}), "")
+    return folder
+
+
+def test_a_teacher_that_knows_some_values_says_nothing_of_others(
+    tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    catalogue = read_catalogue(drawn_catalogue)
+    data = prepare(catalogue, tiny_recipe)
+    types = data.attributes[[one.name for one in data.attributes].index("articleType")]
+    partial = _knowing(tiny_model, tmp_path / "partial", {"Tshirts": "Tees"})
+    asked = data.rows("train")
+    of_it = data.targets["articleType"][asked, types.index["Tshirts"]]
+    assert of_it.any()
+    alone = soft_labels([partial], catalogue, data)["articleType"][asked]
+    # Of T-shirts it would say what else they look like; of others it may say "Tees", too.
+    assert not alone[of_it].any()
+    assert not alone[:, types.index["Tshirts"]].any()
+    assert (alone[~of_it].sum(1) < 1.01).all()
+    assert (alone[~of_it].sum(1) < 0.97).any()
+    whole = soft_labels([tiny_model], catalogue, data)["articleType"][asked]
+    others = np.delete(np.arange(len(types.values)), types.index["Tshirts"])
+    both = soft_labels([tiny_model, partial], catalogue, data)["articleType"][asked]
+    assert np.allclose(both[of_it], whole[of_it], atol=1e-3)
+    assert np.allclose(both[~of_it][:, others], (whole + alone)[~of_it][:, others] / 2, atol=2e-3)
+
+
+def test_a_teacher_that_knows_nothing_of_it_is_refused(
+    tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    catalogue = read_catalogue(drawn_catalogue)
+    recipe = tiny_recipe.model_copy(update={"attributes": ["articleType"]})
+    data = prepare(catalogue, recipe)
+    (types,) = data.attributes
+    stranger = _knowing(tiny_model, tmp_path / "stranger", {one: f"x{one}" for one in types.values})
+    with pytest.raises(HangtagError, match=r"stranger: knows none of the values .* --teacher"):
+        soft_labels([stranger], catalogue, data)
 
 
 def test_what_they_know_outweighs_wrong_labels(

@@ -1,8 +1,8 @@
 import json
 import math
-import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,15 +18,11 @@ from hangtag.model import WEIGHTS, read_model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Loss, Recipe, parse_recipe
 from hangtag.tagger import Tagger
-from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train
+from hangtag.training import LOGS, train
 from hangtag.training_data import TrainingBatches, prepare, read_catalogues
+from hangtag.warm_start import start_from
 from hangtag.weights import WeightsError, create_backbone, read_state
-
-
-def _shorter(recipe: Recipe, epochs: int) -> Recipe:
-    stages = [recipe.schedule.stages[0].model_copy(update={"epochs": epochs})]
-    schedule = recipe.schedule.model_copy(update={"stages": stages})
-    return recipe.model_copy(update={"schedule": schedule})
+from short_runs import phone_photos, shorter
 
 
 def test_a_tiny_network_learns_the_drawn_garments(tiny_model: Path, drawn_catalogue: Path) -> None:
@@ -130,28 +126,13 @@ def test_adjusted_logits_begin_with_how_frequent_values_are(
     assert losses[1.0] == pytest.approx(float(-(shares.log() * targets).sum(1).mean()), rel=1e-4)
 
 
-def test_a_run_goes_on_from_its_checkpoint(
-    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_who_has_seen_the_test_products_is_no_start_and_no_teacher(
+    tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("hangtag.training._SAVE_EVERY_STEPS", 5)
-    train(drawn_catalogue, _shorter(tiny_recipe, 1), tmp_path / "run")
-    with pytest.raises(HangtagError, match="--resume"):
-        train(drawn_catalogue, _shorter(tiny_recipe, 2), tmp_path / "run")
-    newest = newest_checkpoint(tmp_path / "run")
-    broken = tmp_path / "run" / CHECKPOINTS / "step-9999999.ckpt"
-    broken.write_bytes(newest.read_bytes()[:1000])
-    assert newest_checkpoint(tmp_path / "run") == newest
-    train(drawn_catalogue, _shorter(tiny_recipe, 2), tmp_path / "run", resume=True)
-    steps = [
-        int(torch.load(file, weights_only=True)["global_step"])
-        for file in (tmp_path / "run" / CHECKPOINTS).glob("best.ckpt")
-    ]
-    data = prepare(read_catalogue(drawn_catalogue), tiny_recipe)
-    assert steps == [2 * len(TrainingBatches(data, tiny_recipe))]
-    assert {file.name for file in (tmp_path / "run" / "logs").glob("*.csv")} == {
-        "metrics-1.csv",
-        "metrics.csv",
-    }
+    roles: list[dict[str, Any]] = [{"start": tiny_model}, {"teachers": [tiny_model]}]
+    for role in roles:
+        with pytest.raises(HangtagError, match=r"trained on the random split .* --split random"):
+            train(drawn_catalogue, tiny_recipe, tmp_path / "run", split="temporal", **role)
 
 
 def test_new_heads_leave_the_rest_of_a_model_as_it_is(
@@ -160,7 +141,7 @@ def test_new_heads_leave_the_rest_of_a_model_as_it_is(
     network = tiny_recipe.network.model_copy(
         update={"frozen": True, "head_hidden": {"season": 8}},
     )
-    recipe = _shorter(tiny_recipe, 2).model_copy(
+    recipe = shorter(tiny_recipe, 2).model_copy(
         update={"network": network, "augmentation": STILL, "input_size": tiny_recipe.input_size}
     )
     folder = train(drawn_catalogue, recipe, tmp_path / "heads", start=tiny_model)
@@ -173,19 +154,6 @@ def test_new_heads_leave_the_rest_of_a_model_as_it_is(
     assert len(after["heads.season.0.bias"]) == 8
     assert list(cache_folder().glob("features-*.npy"))
     assert "went on from the model tiny" in (folder / "README.md").read_text("utf-8")
-
-
-def phone_photos(folder: Path, catalogue: Path, labels: list[str]) -> Path:
-    """An extra catalogue: photos of drawn products, and a label of its own for each."""
-    folder.mkdir()
-    lines = ["photo,label"]
-    for number, (photo, label) in enumerate(
-        zip(sorted((catalogue / "images").glob("*.jpg")), labels, strict=False)
-    ):
-        shutil.copy(photo, folder / f"{number}.jpg")
-        lines.append(f"{number}.jpg,{label}")
-    (folder / "labels.csv").write_text("\n".join(lines))
-    return folder
 
 
 def test_extra_catalogues_and_alternate_photos_are_learnt_from(
@@ -258,6 +226,86 @@ def test_tables_of_details_go_to_the_catalogues_whose_products_they_name(
     (tmp_path / "nobodys.csv").write_text("id,Neck\nnone,V\n")
     with pytest.raises(HangtagError, match=r"nobodys\.csv: none of its ids"):
         read_catalogues(drawn_catalogue, [extra], tmp_path / "nobodys.csv")
+
+
+def test_a_table_of_details_goes_to_the_catalogue_that_has_most_of_its_ids(
+    drawn_catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    near = phone_photos(tmp_path / "near", drawn_catalogue, ["Thing"] * 4)
+    shop = phone_photos(tmp_path / "shop", drawn_catalogue, ["Thing"] * 6)
+    table = tmp_path / "necks.csv"
+    table.write_text("id,Neck\n" + "".join(f"{number},V\n" for number in range(6)))
+    main, other = read_catalogues(near, [shop], table)
+    assert "Neck" not in main.attributes
+    assert other.labels("Neck") == ["V"] * 6
+    assert f"necks.csv: describes {shop}" in capsys.readouterr().err
+    table.write_text("id,Neck\n0,V\n1,V\n")
+    with pytest.raises(HangtagError, match=r"necks\.csv: its ids fit .*near as well as .*shop"):
+        read_catalogues(near, [shop], table)
+
+
+def test_rules_are_for_what_is_learnt(drawn_catalogue: Path, tiny_recipe: Recipe) -> None:
+    catalogue = read_catalogue(drawn_catalogue)
+    rule = {"attribute": "Neck", "fewer_than": 2}
+    detailed = Recipe.model_validate(
+        tiny_recipe.model_dump() | {"details": ["Neck"], "rare": [rule]}
+    )
+    assert prepare(catalogue, detailed).left_out == ["Neck"]
+    for section, own in (("rare", rule), ("groups", {"attribute": "Neck", "groups": {}})):
+        recipe = Recipe.model_validate(tiny_recipe.model_dump() | {section: [own]})
+        with pytest.raises(HangtagError, match=rf"'tiny': \[\[{section}\]\] of 'Neck'"):
+            prepare(catalogue, recipe)
+
+
+def test_attributes_may_have_the_names_of_pytorchs_own(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    names = ["type", "Price.Range", "half", "Cotton %"]
+    table = tmp_path / "columns.csv"
+    ids = read_catalogue(drawn_catalogue).table["id"]
+    rows = [
+        f"{product},{'AB'[row % 2] * 2},x{row % 3},y{row % 2},z" for row, product in enumerate(ids)
+    ]
+    table.write_text("\n".join([f"id,{','.join(names)}", *rows]))
+    loss = tiny_recipe.loss.model_copy(
+        update={"class_weights": "balanced", "logit_adjustment": 1.0, "label_smoothing": 0.0}
+    )
+    recipe = shorter(tiny_recipe, 1).model_copy(update={"loss": loss})
+    model = train(drawn_catalogue, recipe, tmp_path / "model", details=table, attributes=names)
+    tagger = Tagger(model)
+    photo = next((drawn_catalogue / "images").glob("*.jpg"))
+    assert list(tagger.tag(photo).tags) == names
+    network = HangtagNetwork(recipe.network, tagger.info.vocabularies(), recipe.input_size)
+    assert start_from(read_model(model), network, tagger.info.vocabularies()) == names
+    assert set(network.state_dict()) == set(read_state(model / WEIGHTS))
+    assert set(tagger._head_weights) == {
+        f"heads.{name}.{part}" for name in names for part in ("weight", "bias")
+    }
+
+
+def test_what_is_wrong_with_catalogues_is_said(
+    drawn_catalogue: Path,
+    tiny_recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    extra = phone_photos(tmp_path / "phone", drawn_catalogue, ["Thing"] * 6)
+    for number in (1, 4):
+        (extra / f"{number}.jpg").write_bytes(b"no photo")
+    (extra / "2.jpg").unlink()
+
+    # All that comes after it takes time.
+    def stopped(*_: object) -> None:
+        raise HangtagError("stopped")
+
+    monkeypatch.setattr("hangtag.training._fit", stopped)
+    with pytest.raises(HangtagError, match="stopped"):
+        train(drawn_catalogue, tiny_recipe, tmp_path / "run", extra=[extra])
+    said = capsys.readouterr().err
+    assert read_catalogue(drawn_catalogue).summary() + "\n" in said
+    assert "1 photo missing" in said
+    assert "left out: 2 photos that can't be read\n" in said
 
 
 def test_a_recipe_for_attributes_that_are_not_there_is_refused(

@@ -17,7 +17,7 @@ from hangtag.model import INFO, Model, read_model
 from hangtag.photo_reader import PhotoReader
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
-from hangtag.split import Kind
+from hangtag.split import Kind, require_split
 from hangtag.tagger import Tagger
 from hangtag.training import CHECKPOINTS, train
 from hangtag.training_data import prepare
@@ -118,7 +118,7 @@ def compare_recipes(
     read = [read_recipe(one) for one in recipes]
     _check(read, models, weights or {})
     for one in models:
-        _require_split(read_model(one), split)
+        require_split(read_model(one), split)
     products = read_catalogue(catalogue) if isinstance(catalogue, str | Path) else catalogue
     names: list[tuple[str, str | Path]] = []
     for recipe in read:
@@ -142,7 +142,7 @@ def compare_recipes(
                 progress=progress,
             )
         _require_recipe(read_model(place), recipe)
-        _require_split(read_model(place), split)
+        require_split(read_model(place), split)
         names.append((recipe.name, place))
     names += [(read_model(one).info.name, one) for one in models]
     judged = [evaluate(place, products, kind=split, progress=progress) for _, place in names]
@@ -182,14 +182,6 @@ def _require_recipe(model: Model, recipe: Recipe) -> None:
         raise HangtagError(
             f"{model.folder}: holds a model of another version of the recipe {recipe.name!r}; "
             "move it away, or take another folder with --models"
-        )
-
-
-def _require_split(model: Model, split: Kind) -> None:
-    if model.info.split != split:
-        raise HangtagError(
-            f"{model.folder}: was trained on the {model.info.split} split and has seen products "
-            f"that the {split} one tests on; compare with --split {model.info.split}"
         )
 
 

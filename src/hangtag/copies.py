@@ -57,6 +57,18 @@ def copy_groups(
     """Find the copies among a catalogue's photos.
 
     Args:
+        catalogue: As for `fingerprints`.
+        progress: Likewise.
+    """
+    return find_copies(fingerprints(catalogue, progress=progress))
+
+
+def fingerprints(
+    catalogue: "Catalogue", *, progress: Callable[[int, int], None] | None = None
+) -> list[tuple[bytes, np.ndarray] | None]:
+    """Reduce each photo of a catalogue to what tells copies, row by row, for `find_copies`.
+
+    Args:
         catalogue: Rows without a photo, or with one that can't be read, are nobody's copy.
         progress: Called with the numbers of photos read so far and in all.
     """
@@ -76,7 +88,7 @@ def copy_groups(
             found.append(one)
             if progress:
                 progress(len(found), len(photos))
-    return find_copies(found)
+    return found
 
 
 def fingerprint(photo: np.ndarray) -> tuple[bytes, np.ndarray]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hangtag.cache import kept
+from hangtag.cache import kept, new_array
 from hangtag.network import HangtagNetwork
 from hangtag.progress import Progress
 from hangtag.recipe import Augmentation, Recipe
@@ -108,7 +108,7 @@ def _fill(
             embedding = network.embed(inputs, network.feature_map(inputs)).cpu().numpy()
             if features is None:
                 shape = (len(photos), embedding.shape[1])
-                features = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+                features = new_array(file, shape, np.float16)
             features[start : start + _BATCH] = embedding.clip(-_LARGEST, _LARGEST)
             tell(start + len(pixels))
         assert features is not None

@@ -1,6 +1,8 @@
 """From a trained network to a model folder: export, calibrate, set thresholds, judge, describe."""
 
 import platform
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,8 +23,9 @@ from hangtag.calibration import (
 )
 from hangtag.card import write_card
 from hangtag.domain import fit_domain
+from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
-from hangtag.model import ModelInfo, Vocabulary, write_info
+from hangtag.model import CARD, INFO, ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
 from hangtag.network import HangtagNetwork
 from hangtag.onnx_graph import write_network
 from hangtag.orientation import fit_orientation
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 
 ALL_RIGHT = "all right"
 """Name under which a model's numbers hold how often all attributes of a photo are right."""
+
+_UNFINISHED = "unfinished"
+"""Folder in the model's own in which it is made."""
 
 _ELSEWHERE = 0.03
 """How far the precision on photos from elsewhere may lie below what is asked. Without it a few
@@ -66,7 +72,9 @@ def finish(
 ) -> None:
     """Write the model folder of a trained network.
 
-    Everything is fitted to what the ONNX graph says, because that is what will be used.
+    Everything is fitted to what the ONNX graph says, because that is what will be used. The model
+    is made in a folder of its own and moved when it's whole. Test photos that can't be judged are
+    left out of its numbers with a line that says why.
 
     Args:
         network: Trained.
@@ -81,8 +89,10 @@ def finish(
         progress: Told about the judging.
     """
     attributes = [attribute.name for attribute in data.attributes]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_network(network, attributes, recipe.input_size, folder)
+    unfinished = folder / _UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    write_network(network, attributes, recipe.input_size, unfinished)
     info = ModelInfo(
         name=str(facts.get("name", folder.name)),
         attributes=[Vocabulary(name=one.name, values=list(one.values)) for one in data.attributes],
@@ -102,22 +112,35 @@ def finish(
             "machine": platform.machine(),
         },
     )
-    write_info(folder, info, "")
-    tagger = Tagger(folder, details=True)
+    write_info(unfinished, info, "")
+    tagger = Tagger(unfinished, details=True)
     fitted = {
         "calibration": calibrate(tagger, data),
         "domain": fit_domain(tagger, data),
         "orientation": fit_orientation(tagger, data),
     }
     info = info.model_copy(update=fitted)
-    write_info(folder, info, "")
-    finished = Tagger(folder, details=True)
-    numbers = {
-        name: _scores(finished, one, progress)
-        for name, one in _test_sets(catalogue, alternate, extra).items()
-    }
+    write_info(unfinished, info, "")
+    finished = Tagger(unfinished, details=True)
+    numbers = {}
+    for name, one in _test_sets(catalogue, alternate, extra).items():
+        try:
+            numbers[name] = _scores(finished, one, progress)
+        except HangtagError as error:
+            print(f"not judged: {name}: {error}", file=sys.stderr)
     info = info.model_copy(update={"numbers": numbers})
-    write_info(folder, info, write_card(info))
+    write_info(unfinished, info, write_card(info))
+    _move(unfinished, folder)
+
+
+def _move(unfinished: Path, folder: Path) -> None:
+    """Put a model's files in their place, ``model.json`` last."""
+    (folder / INFO).unlink(missing_ok=True)
+    for name in (ONNX, WEIGHTS, CARD):
+        # Where files in use can't be moved, they can be copied.
+        shutil.copyfile(unfinished / name, folder / name)
+    (unfinished / INFO).replace(folder / INFO)
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _test_sets(
@@ -127,7 +150,13 @@ def _test_sets(
     sets = {"test": TestSet(catalogue)}
     if alternate is not None:
         sets["test, alternate photos"] = TestSet(catalogue, Path(alternate))
-    return sets | {f"test, {Path(path).stem}": TestSet(Path(path)) for path in extra}
+    for path in map(Path, extra):
+        name, number = f"test, {path.stem}", 1
+        while name in sets:
+            number += 1
+            name = f"test, {path.stem} ({number})"
+        sets[name] = TestSet(path)
+    return sets
 
 
 def _scores(

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hangtag.attributes import ANY_OF, Attribute
+from hangtag.errors import HangtagError
 from hangtag.recipe import Combination, Grouping, RareValues, Recipe, Translation
 
 if TYPE_CHECKING:
@@ -100,11 +102,18 @@ def _combined(labels: Labels, combination: Combination, counted: np.ndarray) -> 
 def _without_rare(
     labels: list[str | None], rule: RareValues, counted: np.ndarray
 ) -> list[str | None]:
-    counts = _frequencies(labels, counted)
-    return [
-        label if label is None or counts[label] >= rule.fewer_than else rule.into
-        for label in labels
-    ]
+    # As for vocabularies: a label that stands for several possible values counts for none of them.
+    certain = [None if label is None or ANY_OF in label else label for label in labels]
+    counts = _frequencies(certain, counted)
+
+    def common(label: str) -> str | None:
+        values = [
+            value if counts[value] >= rule.fewer_than else rule.into
+            for value in label.split(ANY_OF)
+        ]
+        return ANY_OF.join(dict.fromkeys(value for value in values if value is not None)) or None
+
+    return [None if label is None else common(label) for label in labels]
 
 
 def _frequencies(labels: Sequence[str | None], counted: np.ndarray) -> Counter[str]:
@@ -128,3 +137,33 @@ def encode(labels: Sequence[str | None], attribute: Attribute) -> np.ndarray:
                 if position is not None:
                     allowed[row, position] = True
     return allowed
+
+
+def require_attributes(catalogue: "Catalogue", recipe: Recipe) -> None:
+    """Refuse a catalogue that lacks what a recipe's attributes are made from."""
+    for name in recipe_sources(recipe):
+        if name not in catalogue.attributes:
+            raise HangtagError(
+                f"{catalogue.source}: no attribute {name!r}, which the recipe {recipe.name!r} "
+                f"asks for; name those to learn with --attribute: {', '.join(catalogue.attributes)}"
+            )
+
+
+def require_rules(recipe: Recipe) -> None:
+    """Refuse rules for what a recipe neither learns nor combines."""
+    made = {one.name for one in recipe.combine}
+    # Groups are made before attributes are combined, rare values merged after it.
+    for section, known in (("groups", recipe.labelled - made), ("rare", recipe.labelled | made)):
+        for one in getattr(recipe, section):
+            if one.attribute not in known:
+                raise HangtagError(
+                    f"recipe {recipe.name!r}: [[{section}]] of {one.attribute!r}, which it doesn't "
+                    f"learn; there are {', '.join(sorted(known))}"
+                )
+
+
+def require_values(heads: dict[str, Attribute], source: Path) -> None:
+    """Refuse attributes without a value."""
+    for name, attribute in heads.items():
+        if len(attribute.values) < 1:
+            raise HangtagError(f"{source}: no labels of {name!r} among the training products")

@@ -10,11 +10,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from hangtag.augmentation import Augmenter
+from hangtag.head_names import head_name
 from hangtag.losses import balanced_class_weights, log_prior, partial_cross_entropy
 from hangtag.mixed_precision import keep_exact
 from hangtag.mixing import mix
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Recipe, Stage
+from hangtag.resuming import RUN, describe
 from hangtag.training_data import SOFT, PhotoPool, TrainingBatches, TrainingData
 
 _VALIDATION_BATCH = 256
@@ -47,12 +49,13 @@ class Lesson(LightningModule):
         main = data.rows("train", extra=False)
         for attribute in heads:
             allowed = torch.from_numpy(data.targets[attribute.name][main])
+            name = head_name(attribute.name)
             if recipe.loss.class_weights == "balanced":
                 weight = balanced_class_weights(allowed)
-                self.register_buffer(f"weight_{attribute.name}", weight, persistent=False)
+                self.register_buffer(f"weight_{name}", weight, persistent=False)
             if recipe.loss.logit_adjustment:
                 prior = recipe.loss.logit_adjustment * log_prior(allowed)
-                self.register_buffer(f"prior_{attribute.name}", prior, persistent=False)
+                self.register_buffer(f"prior_{name}", prior, persistent=False)
 
     def train_dataloader(self) -> TrainingBatches:
         """The training batches of this process."""
@@ -150,8 +153,9 @@ class Lesson(LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random state, so that a resumed run goes on as it would have."""
+        """Keep the random state, so that a resumed run goes on as it would have, and what it is."""
         checkpoint["random_state"] = torch.get_rng_state()
+        checkpoint[RUN] = describe(self.recipe, self.data)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the random state."""
@@ -192,7 +196,7 @@ class Lesson(LightningModule):
 
     def _adjusted(self, name: str, scores: Tensor) -> Tensor:
         """Logits (N, C) of an attribute as the loss takes them."""
-        return scores + getattr(self, f"prior_{name}", 0.0)
+        return scores + getattr(self, f"prior_{head_name(name)}", 0.0)
 
     def _loss(self, logits: dict[str, Tensor], batch: dict[str, Tensor]) -> Tensor:
         """Sum of the attributes' losses by the labels of a batch."""
@@ -203,7 +207,7 @@ class Lesson(LightningModule):
                 self._adjusted(name, scores),
                 batch[name],
                 label_smoothing=0.0 if recipe.logit_adjustment else recipe.label_smoothing,
-                class_weights=getattr(self, f"weight_{name}", None),
+                class_weights=getattr(self, f"weight_{head_name(name)}", None),
                 focal_gamma=recipe.focal_gamma if recipe.kind == "focal" else 0.0,
                 soft=batch.get(SOFT + name),
                 soft_weight=recipe.teacher_weight,

@@ -28,8 +28,8 @@ def partial_cross_entropy(
         label_smoothing: Weight of the uniform distribution mixed into labels of one value.
         class_weights: float (C,) or None; a row weighs the mean weight of its allowed values.
         focal_gamma: Exponent of the focal factor (1−p)^gamma (Lin et al., 2017); 0 for none.
-        soft: float (N, C) or None: what teachers say, each row summing to 1, or to 0 where they
-            say nothing and the label alone counts.
+        soft: float (N, C) or None: what teachers say, each row summing to 1, or to less where
+            they don't know all values; the label has the rest, and where it's 0 it alone counts.
         soft_weight: Share of the teachers' word in the loss (Hinton et al., "Distilling the
             Knowledge in a Neural Network", 2015); the label has the rest.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hangtag.attributes import Attribute
+from hangtag.head_names import attribute_of, head_name
 from hangtag.recipe import Network as NetworkRecipe
 from hangtag.weights import PACKAGES, create_backbone
 
@@ -133,7 +134,9 @@ class HangtagNetwork(nn.Module):
         self.neck = nn.Sequential(*neck) if neck else nn.Dropout(recipe.dropout)
         self.heads = nn.ModuleDict(
             {
-                attribute.name: _head(width, len(attribute.values), recipe, attribute.name)
+                head_name(attribute.name): _head(
+                    width, len(attribute.values), recipe, attribute.name
+                )
                 for attribute in attributes
             }
         )
@@ -180,7 +183,7 @@ class HangtagNetwork(nn.Module):
     def logits(self, embedding: Tensor) -> dict[str, Tensor]:
         """Logits by attribute, of embeddings (N, D)."""
         shared = self.neck(embedding)
-        return {name: head(shared) for name, head in self.heads.items()}
+        return {attribute_of(name): head(shared) for name, head in self.heads.items()}
 
     def _features(self, inputs: Tensor) -> Tensor:
         features = self.backbone.forward_features(inputs)  # type: ignore[operator]

@@ -13,6 +13,7 @@ from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from safetensors.numpy import save
 from torch import Tensor, nn
 
+from hangtag.head_names import HEADS, attribute_of
 from hangtag.model import (
     EMBEDDING,
     FEATURES,
@@ -78,7 +79,7 @@ def _stored(network: HangtagNetwork, attributes: list[str]) -> dict[str, np.ndar
     """Weights by their name in the network's state."""
     arrays = {}
     for name, tensor in network.state_dict().items():
-        if name.startswith("heads.") and name.split(".")[1] not in attributes:
+        if name.startswith(HEADS) and attribute_of(name.split(".")[1]) not in attributes:
             continue
         array = tensor.detach().cpu().contiguous().numpy()
         if array.dtype == np.float32 and array.size >= _SMALL:

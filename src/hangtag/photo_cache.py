@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hangtag.border import border
-from hangtag.cache import cache_folder, fingerprint, kept
+from hangtag.cache import cache_folder, fingerprint, kept, new_array
 from hangtag.cut_out import cut_out
-from hangtag.photo import PhotoError, read_photo, to_input
+from hangtag.errors import HangtagError
+from hangtag.photo import read_photo, to_input
 from hangtag.progress import Progress
 from hangtag.wearer import wearer
 
@@ -92,12 +93,12 @@ def _fill(
             return None
         try:
             pixels = to_input(read_photo(catalogue.photo_bytes(photo), smallest=size), size)
-        except (PhotoError, OSError, KeyError):
+        except HangtagError:
             return None
         return np.dstack([pixels, mask(pixels)])
 
     shape = (len(photos), *size, 4)
-    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    pixels = new_array(file, shape, np.uint8)
     unreadable = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         row = 0

@@ -11,7 +11,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from hangtag.attributes import PRODUCT_ATTRIBUTES
 from hangtag.errors import HangtagError
@@ -87,7 +95,7 @@ class Stage(_Section):
     """A run of epochs at one input size."""
 
     epochs: int = Field(ge=1)
-    size: tuple[int, int] | None = None
+    size: tuple[PositiveInt, PositiveInt] | None = None
     """Height and width in pixels; the network's input size if absent."""
     augmentation: float = Field(1.0, ge=0, le=1)
     """How much of the recipe's augmentation the photos get: a gentle last stage shows the network
@@ -105,7 +113,7 @@ class Schedule(_Section):
     decay: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     warm_up: float = Field(0.15, ge=0, lt=1)
     """Share of the steps in which the learning rate rises."""
-    stages: list[Stage] = [Stage(epochs=6)]
+    stages: list[Stage] = Field([Stage(epochs=6)], min_length=1)
     batch_size: int = Field(64, ge=1)
     averaging: float = Field(0.998, ge=0, lt=1)
     """Decay of the exponential moving average of the weights, which never reaches back over more
@@ -129,7 +137,7 @@ class Augmentation(_Section):
 
     flip: bool = True
     vertical_flip: bool = False
-    zoom: tuple[float, float] = (0.85, 1.15)
+    zoom: tuple[PositiveFloat, PositiveFloat] = (0.85, 1.15)
     """Range of the magnification: below 1 the product gets smaller."""
     stretch: float = Field(0.05, ge=0, lt=1)
     """Largest relative change of the aspect ratio."""
@@ -253,7 +261,7 @@ class Recipe(_Section):
     doesn't have are left out."""
     input_size: tuple[int, int] = (112, 84)
     """Height and width in pixels."""
-    seed: int = 1
+    seed: int = Field(1, ge=0)
     network: Network = Network()
     loss: Loss = Loss()
     schedule: Schedule = Schedule()
@@ -270,16 +278,34 @@ class Recipe(_Section):
             raise ValueError("input_size: each side must be 16 to 1024 pixels")
         return self
 
+    @model_validator(mode="after")
+    def _heads_are_named_once(self) -> "Recipe":
+        names = [*self.attributes, *self.details, *self.auxiliary]
+        if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"attributes, details, auxiliary: {repeated[0]!r} occurs twice")
+        return self
+
+    @property
+    def labelled(self) -> set[str]:
+        """The attributes that have labels for rules to change: learnt ones, and parts of these."""
+        parts = [name for one in self.combine for name in one.attributes]
+        return {*self.attributes, *self.details, *self.auxiliary, *parts}
+
     def learning(self, attributes: list[str]) -> "Recipe":
         """The same recipe for other attributes, without the rules for those it no longer has."""
-        return self.model_copy(
+        attributes = list(dict.fromkeys(attributes))
+        other = self.model_copy(
             update={
                 "attributes": attributes,
                 "details": [name for name in self.details if name not in attributes],
                 "auxiliary": [name for name in self.auxiliary if name not in attributes],
-                "groups": [one for one in self.groups if one.attribute in attributes],
-                "rare": [one for one in self.rare if one.attribute in attributes],
                 "combine": [one for one in self.combine if one.name in attributes],
+            }
+        )
+        return other.model_copy(
+            update={
+                "groups": [one for one in self.groups if one.attribute in other.labelled],
+                "rare": [one for one in self.rare if one.attribute in other.labelled],
             }
         )
 
@@ -305,7 +331,7 @@ def read_recipe(name_or_file: str | Path = "default") -> Recipe:
         near = difflib.get_close_matches(text, recipe_names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(recipe_names())}"
         raise RecipeError(f"{text}: no such recipe or file; {hint}")
-    return _checked(_whole(path.read_text("utf-8"), str(path), [path.resolve()]), str(path))
+    return _checked(_whole(_text(path), str(path), [path.resolve()]), str(path))
 
 
 def parse_recipe(text: str, where: str) -> Recipe:
@@ -330,6 +356,13 @@ def _checked(data: dict[str, Any], where: str) -> Recipe:
         raise RecipeError(f"{where}: {_first_problem(error)}") from error
 
 
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise RecipeError(f"{file}: not a text file in UTF-8; save it as one ({error})") from error
+
+
 def _shipped(name: str) -> str:
     return (files("hangtag") / "recipes" / f"{name}.toml").read_text("utf-8")
 
@@ -345,9 +378,9 @@ def _whole(text: str, where: str, files_read: list[Path]) -> dict[str, Any]:
         raise RecipeError(f"{where}: not a TOML file: {error}") from error
     base = data.pop("base", None)
     if base is None:
-        return data
+        return _weighing(data, data, where)
     if base in recipe_names():
-        return _merged(_whole(_shipped(base), base, []), data)
+        return _weighing(_merged(_whole(_shipped(base), base, []), data), data, where)
     file = files_read[-1].parent / base if files_read and isinstance(base, str) else None
     if file is None or not file.is_file():
         raise RecipeError(
@@ -356,9 +389,25 @@ def _whole(text: str, where: str, files_read: list[Path]) -> dict[str, Any]:
         )
     if file.resolve() in files_read:
         raise RecipeError(f"{where}: base: {base} is based on it")
-    theirs = _whole(file.read_text("utf-8"), str(file), [*files_read, file.resolve()])
+    theirs = _whole(_text(file), str(file), [*files_read, file.resolve()])
     _checked(theirs, str(file))  # so that an error names the file that has it
-    return _merged(theirs, data)
+    return _weighing(_merged(theirs, data), data, where)
+
+
+def _weighing(whole: dict[str, Any], own: dict[str, Any], where: str) -> dict[str, Any]:
+    """A whole recipe, if what its own file weighs is learnt; a base may weigh more than that."""
+    lists = [whole.get(key, []) for key in ("details", "auxiliary")]
+    lists.append(whole.get("attributes", list(PRODUCT_ATTRIBUTES)))
+    loss = own.get("loss")
+    weights = loss.get("attribute_weights") if isinstance(loss, dict) else None
+    if isinstance(weights, dict) and all(isinstance(one, list) for one in lists):
+        learnt = [name for one in lists for name in one if isinstance(name, str)]
+        for name in weights:
+            if name not in learnt:
+                near = difflib.get_close_matches(name, learnt, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise RecipeError(f"{where}: loss.attribute_weights.{name}: isn't learnt{hint}")
+    return whole
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

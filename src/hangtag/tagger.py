@@ -13,6 +13,7 @@ from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Decoder
 from hangtag.cores import available_cores
 from hangtag.errors import HangtagError
+from hangtag.head_names import attribute_weight
 from hangtag.model import (
     EMBEDDING,
     FEATURES,
@@ -325,7 +326,9 @@ class Tagger:
             names = [name for name in file.keys() if name.startswith("heads.")]  # noqa: SIM118
             if any(name.startswith("neck.") for name in file.keys()):  # noqa: SIM118
                 return {}
-            return {name: file.get_tensor(name).astype(np.float32) for name in names}
+            return {
+                attribute_weight(name): file.get_tensor(name).astype(np.float32) for name in names
+            }
 
     def _tag_all(self, photos: Sequence[Source]) -> Iterator[PhotoTags]:
         numbered = iter(enumerate(photos))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import (
     Callback,
@@ -23,13 +22,14 @@ from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import finish
 from hangtag.lightning_module import Lesson
-from hangtag.model import read_model
+from hangtag.model import INFO, read_model
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
-from hangtag.split import Kind, count_parts
+from hangtag.resuming import WhereItLies, read_checkpoint, require_same_run
+from hangtag.split import Kind, require_split
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
-from hangtag.training_data import prepare, read_catalogues
+from hangtag.training_data import NO_PHOTO, prepare, read_catalogues, require_photos
 from hangtag.warm_start import adopt_network, start_from
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
+_BEST = "best"
 _SAVE_EVERY_STEPS = 200
 
 
@@ -80,7 +81,8 @@ def train(
             frozen recipe then trains neck and heads alone.
         teachers: Names or folders of models to learn from beside the labels; see
             `hangtag.teachers`. The recipe's ``teacher_weight`` says how much.
-        resume: Go on from the newest checkpoint in ``output``.
+        resume: Go on from the newest checkpoint in ``output``, with the recipe (but for stages and
+            learning rates), the split and the labels that it began with.
         name: The model's name; by default that of the output folder.
         command: What was typed to start the training, for the model card.
         progress: Told about the reading of photos.
@@ -90,23 +92,34 @@ def train(
 
     Raises:
         HangtagError: Anything a user can mend: unreadable input, weights that can't be had, an
-            output folder that holds another run.
+            output folder that holds another run or a model, no photos, a run to resume that began
+            with something else, a start or a teacher that has seen test products.
     """
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
     if attributes:
         recipe = recipe.learning(list(attributes))
     catalogue, *extras = read_catalogues(catalogue, extra, details)
+    for one in (catalogue, *extras):
+        print(f"{one.source}: {one.summary()}", file=sys.stderr)
     folder = Path(output)
+    if folder.is_file():
+        raise HangtagError(f"{folder}: is a file; a model is a folder, so take another -o")
     checkpoint = newest_checkpoint(folder) if resume else None
     if checkpoint is None and list((folder / CHECKPOINTS).glob("*.ckpt")):
         raise HangtagError(
             f"{folder}: holds an unfinished or finished run; go on with --resume or take another -o"
         )
+    if checkpoint is None and (folder / INFO).exists():
+        raise HangtagError(f"{folder}: holds a model; take another -o or remove it")
     started_from = read_model(start) if start is not None else None
     if started_from is not None:
         recipe = adopt_network(recipe, started_from)
     taught_by = [read_model(teacher) for teacher in teachers]
+    for model in [*([started_from] if started_from else []), *taught_by]:
+        # Of another catalogue's products none is known to be among these test products.
+        if model.info.training.get("catalogue") == catalogue.source.name:
+            require_split(model, split)
     started = time.monotonic()
     seed_everything(recipe.seed, verbose=False)
     data = prepare(
@@ -117,11 +130,11 @@ def train(
         split=split,
         progress=progress,
     )
-    for part, count in count_parts(data.parts[~data.extra]).items():
-        if not count:
-            raise HangtagError(
-                f"{catalogue.source}: no {part} products; the catalogue is too small"
-            )
+    require_photos(data, catalogue, alternate)
+    named = sum(len(one) - one.table["photo"].null_count() for one in (catalogue, *extras))
+    if unreadable := named - int((data.own != NO_PHOTO).sum()):
+        photos = "photo" if unreadable == 1 else "photos"
+        print(f"left out: {unreadable:,} {photos} that can't be read", file=sys.stderr)
     if data.left_out:
         names = ", ".join(data.left_out)
         print(f"not learnt, for want of such a column: {names}", file=sys.stderr)
@@ -138,10 +151,12 @@ def train(
         start_from(started_from, lesson.network, [*data.attributes, *data.auxiliary])
         if recipe.network.frozen:
             lesson.network.freeze_features()
+    if checkpoint is not None:
+        require_same_run(checkpoint, recipe, data, lesson.network)
     if is_cacheable(recipe, started=started_from is not None):
         lesson.features = cached_features(lesson.network, recipe, data.pool, progress)
     best = _fit(lesson, folder, checkpoint)
-    lesson.load_state_dict(_read_checkpoint(best)["state_dict"])
+    lesson.load_state_dict(read_checkpoint(best)["state_dict"])
     if lesson.global_rank == 0:
         facts: dict[str, Any] = {
             "name": name or folder.name,
@@ -198,25 +213,18 @@ def newest_checkpoint(folder: Path) -> Path:
     files = sorted((folder / CHECKPOINTS).glob("*.ckpt"), key=lambda file: -file.stat().st_mtime_ns)
     for file in files:
         try:
-            _read_checkpoint(file)
+            read_checkpoint(file)
         except HangtagError:
             continue
         return file
     raise HangtagError(f"{folder}: no checkpoint to resume from; train without --resume")
 
 
-def _read_checkpoint(file: Path) -> dict[str, Any]:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise HangtagError(f"{file}: not a whole checkpoint ({type(error).__name__})") from error
-
-
 def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
     schedule = lesson.recipe.schedule
     checkpoints = folder / CHECKPOINTS
     best = ModelCheckpoint(
-        checkpoints, filename="best", monitor="val/loss", enable_version_counter=False
+        checkpoints, filename=_BEST, monitor="val/loss", enable_version_counter=False
     )
     # Two are kept, because the newest may be half written when the process is killed.
     latest = ModelCheckpoint(
@@ -229,7 +237,13 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
         every_n_train_steps=_SAVE_EVERY_STEPS,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [best, latest, EpochLine(), LearningRateMonitor("step")]
+    callbacks: list[Callback] = [
+        best,
+        latest,
+        WhereItLies(checkpoints),
+        EpochLine(),
+        LearningRateMonitor("step"),
+    ]
     if schedule.patience:
         callbacks.append(EarlyStopping("val/loss", patience=schedule.patience))
     interactive = sys.stderr.isatty()
@@ -254,7 +268,7 @@ def _fit(lesson: Lesson, folder: Path, checkpoint: Path | None) -> Path:
     trainer.fit(lesson, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise HangtagError(f"{folder}: training was stopped; go on with --resume")
-    return Path(best.best_model_path)
+    return checkpoints / f"{_BEST}.ckpt"
 
 
 def _keep_table(file: Path) -> None:

@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hangtag.attributes import TYPE, TYPE_PARENTS, Attribute, Taxonomy, vocabulary
-from hangtag.catalogue import OtherProductsError, read_catalogue
+from hangtag.catalogue import read_catalogue
+from hangtag.detail_tables import join_details
 from hangtag.errors import HangtagError
-from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
+from hangtag.labels import (
+    Labels,
+    encode,
+    read_labels,
+    recipe_sources,
+    relabel,
+    require_attributes,
+    require_rules,
+    require_values,
+)
 from hangtag.photo_cache import cached_photos
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
-from hangtag.split import Kind, assign
+from hangtag.split import PARTS, Kind, assign_all
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -138,26 +148,17 @@ def read_catalogues(
     Args:
         catalogue: The main one, or its path.
         extra: Paths of others.
-        details: Tables of further attributes, by id; each is joined to the catalogues whose
-            products it names.
+        details: Tables of further attributes, by id; each is joined to the catalogue that has most
+            of its products.
 
     Raises:
-        HangtagError: Something that can't be read, or a table that names no product.
+        HangtagError: Something that can't be read, a table that names no product, or one that fits
+            two catalogues equally well.
     """
     if isinstance(catalogue, str | Path):
         catalogue = read_catalogue(catalogue)
     found = [catalogue, *(read_catalogue(path) for path in extra)]
-    tables = [details] if isinstance(details, str | Path) else details or ()
-    for table in tables:
-        errors = []
-        for number, one in enumerate(found):
-            try:
-                found[number] = one.with_columns_from(table)
-            except OtherProductsError as error:
-                errors.append(error)
-        if len(errors) == len(found):
-            raise errors[0]
-    return found
+    return join_details(found, [details] if isinstance(details, str | Path) else details or ())
 
 
 def prepare(
@@ -167,6 +168,7 @@ def prepare(
     alternate: Path | None = None,
     extra: "Sequence[Catalogue]" = (),
     split: Kind = "random",
+    vocabularies: Sequence[Attribute] = (),
     progress: Progress | None = None,
 ) -> TrainingData:
     """Read photos and labels, split the products, and encode the targets.
@@ -176,7 +178,9 @@ def prepare(
         recipe: Says which attributes and which size.
         alternate: A folder or zip of other photos of the same products, named by their ids.
         extra: Other catalogues to learn from, through the recipe's translations.
-        split: How to split the main catalogue; extra ones are split at random.
+        split: How to split the main catalogue; extra ones are split at random, but for copies of
+            its photos, which are where it has them.
+        vocabularies: Of a trained model, in place of those that the training rows would give.
         progress: Told about the reading.
 
     Raises:
@@ -186,11 +190,9 @@ def prepare(
     asked = [*recipe.details, *recipe.auxiliary]
     left_out = [name for name in asked if name not in catalogue.attributes]
     recipe = _without(recipe, left_out)
-    _require_attributes(catalogue, recipe)
-    parts = [
-        assign(catalogue, split, progress),
-        *(assign(one, progress=progress) for one in catalogues[1:]),
-    ]
+    require_attributes(catalogue, recipe)
+    require_rules(recipe)
+    all_parts = np.concatenate(assign_all(catalogues, split, progress))
     read = partial(
         cached_photos,
         size=recipe.input_size,
@@ -217,15 +219,16 @@ def prepare(
         alternates[: len(ids)] = [position.get(product, NO_PHOTO) for product in ids]
         caches.append(cache)
 
-    all_parts = np.concatenate(parts)
     is_extra = np.arange(len(all_parts)) >= len(catalogue)
     counted = (all_parts == "train") & ~is_extra
     labels = relabel(_all_labels(catalogues, recipe), recipe, counted)
+    given = {attribute.name: attribute for attribute in vocabularies}
     heads = {
-        name: vocabulary(name, (labels[name][row] for row in np.flatnonzero(counted)))
+        name: given.get(name)
+        or vocabulary(name, (labels[name][row] for row in np.flatnonzero(counted)))
         for name in [*recipe.attributes, *recipe.details, *recipe.auxiliary]
     }
-    _require_values(heads, catalogue.source)
+    require_values(heads, catalogue.source)
     return TrainingData(
         attributes=[heads[name] for name in [*recipe.attributes, *recipe.details]],
         details={name: _types_with(name, labels, counted) for name in recipe.details},
@@ -242,13 +245,44 @@ def prepare(
     )
 
 
+def require_photos(
+    data: TrainingData, catalogue: "Catalogue", alternate: str | Path | None = None
+) -> None:
+    """Refuse data that would train for hours before it's found that it can't be judged.
+
+    Raises:
+        HangtagError: A part of the main catalogue has no photo, or alternate photos that are
+            nobody's.
+    """
+    if (data.own[~data.extra] == NO_PHOTO).all():
+        raise HangtagError(
+            f"{catalogue.source}: no photo of its products is there and can be read; "
+            "check the column of photos, or the names of their files"
+        )
+    for part in PARTS:
+        if not len(data.rows(part, extra=False)):
+            raise HangtagError(
+                f"{catalogue.source}: no {part} products with a photo; the catalogue is too small"
+            )
+    if alternate is not None and (data.alternate == NO_PHOTO).all():
+        raise HangtagError(
+            f"{alternate}: no photo is named by an id of {catalogue.source}; "
+            "name photos like the products, 1234.jpg"
+        )
+
+
 def _without(recipe: Recipe, names: Sequence[str]) -> Recipe:
-    """A recipe without some details and auxiliary attributes; no types, no details."""
+    """A recipe without some details and auxiliary attributes, and their rules; no types, no
+    details."""
     details = [name for name in recipe.details if name not in names]
     auxiliary = [name for name in recipe.auxiliary if name not in names]
     if TYPE not in recipe.attributes:
         details, auxiliary = [], [*details, *auxiliary]
-    return recipe.model_copy(update={"details": details, "auxiliary": auxiliary})
+    rules = {
+        section: [one for one in getattr(recipe, section) if one.attribute not in names]
+        for section in ("groups", "rare")
+    }
+    return recipe.model_copy(update={"details": details, "auxiliary": auxiliary, **rules})
 
 
 def _types_with(name: str, labels: Labels, counted: np.ndarray) -> list[str]:
@@ -261,21 +295,6 @@ def _types_with(name: str, labels: Labels, counted: np.ndarray) -> list[str]:
         for value, count in stated.items()
         if value is not None and count >= _LEAST_STATED and count >= _SHARE_STATED * every[value]
     )
-
-
-def _require_attributes(catalogue: "Catalogue", recipe: Recipe) -> None:
-    for name in recipe_sources(recipe):
-        if name not in catalogue.attributes:
-            raise HangtagError(
-                f"{catalogue.source}: no attribute {name!r}, which the recipe {recipe.name!r} "
-                f"asks for; name those to learn with --attribute: {', '.join(catalogue.attributes)}"
-            )
-
-
-def _require_values(heads: dict[str, Attribute], source: Path) -> None:
-    for name, attribute in heads.items():
-        if len(attribute.values) < 1:
-            raise HangtagError(f"{source}: no labels of {name!r} among the training products")
 
 
 def _all_labels(catalogues: "Sequence[Catalogue]", recipe: Recipe) -> Labels:

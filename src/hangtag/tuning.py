@@ -17,7 +17,7 @@ from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.split import Kind
 from hangtag.trainer import make_trainer
-from hangtag.training_data import TrainingData, prepare
+from hangtag.training_data import TrainingData, prepare, require_photos
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -85,6 +85,7 @@ def tune(
     shorter = _shortened(recipe, epochs, size)
     study = _study(file, shorter)
     data = prepare(products, shorter, split=split, progress=progress)
+    require_photos(data, products)
 
     def objective(trial: optuna.Trial) -> float:
         return train_trial(

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from hangtag.attributes import Attribute
 from hangtag.errors import HangtagError
+from hangtag.head_names import HEADS, head_name
 from hangtag.model import Model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Network, Recipe
@@ -91,7 +92,7 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
     if not any(map(_of_branch, state)):
         state = _with_colour_branch(state, network)
     for key in {**own, **state}:
-        if not key.startswith("heads.") and (
+        if not key.startswith(HEADS) and (
             # Counters of batch norm may be arrays of one value instead of scalars.
             key not in state
             or key not in own
@@ -104,10 +105,10 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
             )
     taken = []
     for key, tensor in own.items():
-        if not key.startswith("heads."):
+        if not key.startswith(HEADS):
             tensor.copy_(state[key].reshape(tensor.shape))
     for attribute in attributes:
-        if attribute.name in known and _take_head(attribute, known[attribute.name], own, state):
+        if attribute.name in known and take_head(attribute, known[attribute.name], own, state):
             taken.append(attribute.name)
     return taken
 
@@ -130,10 +131,21 @@ def _of_branch(key: str) -> bool:
     return key.startswith(_COLOUR_BRANCH)
 
 
-def _take_head(
+def take_head(
     attribute: Attribute, known: Attribute, own: dict[str, Tensor], state: dict[str, Tensor]
 ) -> bool:
-    prefix = f"heads.{attribute.name}."
+    """Copy a head's weights by the names of its values.
+
+    Args:
+        attribute: The head that takes, with its vocabulary.
+        known: The same attribute, with the vocabulary of the head that gives.
+        own: Tensors by their name in a network, changed in place.
+        state: Those to copy from.
+
+    Returns:
+        Whether the two heads are shaped alike but for their values; else nothing is copied.
+    """
+    prefix = f"{HEADS}{head_name(attribute.name)}."
     mine = {key: tensor for key, tensor in own.items() if key.startswith(prefix)}
     theirs = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
     if mine.keys() != theirs.keys():

@@ -1,0 +1,33 @@
+"""The names of heads among a network's weights: the attributes', escaped where PyTorch needs it.
+
+Nearly every attribute keeps its name. ``type`` and ``half`` are names of PyTorch's own, and a dot
+ends a name; such attributes become ``=type`` and ``=Price%2ERange``.
+"""
+
+from urllib.parse import unquote
+
+HEADS = "heads."
+"""Before the name of each head's weights."""
+
+_ESCAPED = "="
+
+
+def head_name(attribute: str) -> str:
+    """What an attribute's head is called; needs PyTorch."""
+    from torch import nn
+
+    ordinary = attribute and "." not in attribute and not attribute.startswith(_ESCAPED)
+    if ordinary and not hasattr(nn.ModuleDict(), attribute):
+        return attribute
+    return _ESCAPED + attribute.replace("%", "%25").replace(".", "%2E")
+
+
+def attribute_of(head: str) -> str:
+    """The attribute whose head has this name."""
+    return unquote(head.removeprefix(_ESCAPED)) if head.startswith(_ESCAPED) else head
+
+
+def attribute_weight(name: str) -> str:
+    """The name of a head's weights, with the attribute's in place of the head's."""
+    head, _, rest = name.removeprefix(HEADS).partition(".")
+    return f"{HEADS}{attribute_of(head)}.{rest}"
