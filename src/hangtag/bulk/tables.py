@@ -11,7 +11,7 @@ from hangtag.catalogue import PHOTOS, pick
 from hangtag.errors import HangtagError
 from hangtag.rows import encoding_of, read_delimited
 
-_BLOCK = 2**16
+_BLOCK = 2**14
 """Bytes of a text that are read at a time to find out its encoding."""
 
 _CELLS = 50_000
