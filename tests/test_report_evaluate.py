@@ -161,7 +161,7 @@ def test_tables_on_the_terminal(judged):
     console = Console(width=100, file=io.StringIO())
     print_report([judged, judged], [protocols.retrieve(judged)], console)
     printed = console.file.getvalue()
-    assert "reader: 3 photos" in printed
+    assert "reader (1): 3 photos" in printed
     assert re.search(r"articleType +3 +66.7", printed)
     assert "could be chance" in printed
     assert "Marqo KAGL" in printed
