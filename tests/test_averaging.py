@@ -13,7 +13,7 @@ from drawing import relabelled
 from hangtag import orientation
 from hangtag.averaging import average
 from hangtag.errors import HangtagError
-from hangtag.model import WEIGHTS, read_model, write_info
+from hangtag.model import WEIGHTS, Vocabulary, read_model, write_info
 from hangtag.tagger import Tagger
 from hangtag.weights import WeightsError
 
@@ -95,9 +95,12 @@ def test_what_cannot_be_averaged_is_refused(
     temporal = _saying(tiny_model, tmp_path / "temporal", split="temporal")
     with pytest.raises(HangtagError, match="trained on the temporal split"):
         average([tiny_model, temporal], drawn_catalogue, tmp_path / "new")
-    detailed = _saying(tiny_model, tmp_path / "detailed", details={"Neck": ["Tshirts"]})
+    necks = [*read_model(tiny_model).info.attributes, Vocabulary(name="Neck", values=["V-Neck"])]
+    detailed = _saying(
+        tiny_model, tmp_path / "detailed", attributes=necks, details={"Neck": ["Tshirts"]}
+    )
     with pytest.raises(HangtagError, match=r"lacks Neck, .* --details"):
-        average([detailed, tiny_model], drawn_catalogue, tmp_path / "new")
+        average([detailed, detailed], drawn_catalogue, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

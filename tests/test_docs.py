@@ -17,7 +17,8 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 
 def commands(page: Path) -> Iterator[list[str]]:
     """The words after ``hangtag`` of each command in a page's code blocks."""
-    for block in re.findall(r"^```(?:sh|bash)?\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    for block in (text for language, text in blocks if language in ("", "sh", "bash")):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True) if re.search(r"\bhangtag ", line) else []
             starts = True
