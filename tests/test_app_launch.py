@@ -1,6 +1,9 @@
 """How the app starts and stops."""
 
+import errno
+import io
 import signal
+import sys
 
 import pytest
 
@@ -18,11 +21,23 @@ def handlers():
         signal.signal(number, handler)
 
 
-def test_a_closed_terminal_ends_the_app_as_sigterm_does():
+class ClosedTerminal(io.StringIO):
+    def write(self, text):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_closed_terminal_ends_the_app_as_sigterm_does(monkeypatch):
     ended = []
+
+    def end(*_):
+        print("Stopping")
+        ended.append(True)
+
+    monkeypatch.setattr(sys, "stdout", ClosedTerminal())
+    monkeypatch.setattr(sys, "stderr", ClosedTerminal())
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     launch._end_when_hung_up()
-    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    signal.signal(signal.SIGTERM, end)
     signal.raise_signal(signal.SIGHUP)
     assert ended == [True]
 

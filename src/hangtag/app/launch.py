@@ -1,7 +1,9 @@
 """Start the app: Streamlit's server, set up to stay on this machine and to send nothing out."""
 
+import io
 import os
 import signal
+import sys
 from pathlib import Path
 
 from hangtag.errors import require
@@ -77,4 +79,10 @@ def _end_when_hung_up() -> None:
     hung_up = getattr(signal, "SIGHUP", None)
     # nohup has it ignored.
     if hung_up is not None and signal.getsignal(hung_up) is not signal.SIG_IGN:
-        signal.signal(hung_up, lambda *_: signal.raise_signal(signal.SIGTERM))
+        signal.signal(hung_up, _end_quietly)
+
+
+def _end_quietly(*_: object) -> None:
+    # Streamlit says that it stops; on a closed terminal that fails, and the stopping with it.
+    sys.stdout = sys.stderr = io.StringIO()
+    signal.raise_signal(signal.SIGTERM)
