@@ -12,7 +12,7 @@ import drawing
 import reviewing
 from hangtag import read_catalogue
 from hangtag.app import exports
-from hangtag.app.review import Review
+from hangtag.app.review import Review, ReviewedPhoto
 
 NAMES = [attribute.name for attribute in reviewing.ATTRIBUTES]
 
@@ -38,6 +38,15 @@ def test_csv_says_who_decided_what(review: Review):
 
 def test_csv_shows_its_encoding_to_excel(review: Review):
     assert exports.to_csv(review.photos.values(), NAMES).startswith("\ufeffphoto,".encode())
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_holds_no_formulas_from_file_names(start: str):
+    bad = ReviewedPhoto("bad", f"{start}1.jpg", error=f"{start}1.jpg: no photo; leave it out")
+    written = exports.to_csv([reviewing.sure(name="a=1.jpg"), bad], NAMES)
+    table = polars.read_csv(io.BytesIO(written))
+    assert table["photo"].to_list() == ["a=1.jpg", f"'{start}1.jpg"]
+    assert table["error"].to_list() == [None, f"'{start}1.jpg: no photo; leave it out"]
 
 
 def test_json_has_the_form_of_photo_tags(review: Review):
@@ -115,3 +124,17 @@ def test_a_catalogue_may_hold_a_persons_tags_only(tmp_path: Path):
     catalogue = read_catalogue(file)
     assert catalogue.labels("baseColour") == ["Red"]
     assert catalogue.labels("articleType") == [None]
+
+
+def test_a_catalogue_leaves_out_photos_whose_files_are_gone(tmp_path: Path):
+    jpeg = photo_file(tmp_path, "one", "JPEG")
+    photos = [
+        reviewing.sure("1", "1.jpg", tmp_path / "gone"),
+        reviewing.sure("2", "2.jpg", jpeg),
+        reviewing.broken(),
+    ]
+    assert [photo.key for photo in exports.missing(photos)] == ["1"]
+    file = tmp_path / "catalogue.zip"
+    with file.open("wb") as out:
+        assert exports.write_catalogue(photos, NAMES, out) == 1
+    assert read_catalogue(file, check_photos=True).table["id"].to_list() == ["2"]

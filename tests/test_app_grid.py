@@ -57,11 +57,10 @@ def test_earlier_edits_are_not_applied_again():
     assert photo.tags["baseColour"].value == "Navy Blue"
 
 
-def test_a_cell_overtaken_by_the_taxonomy_asks_for_a_new_table():
+def test_a_cell_overtaken_by_taking_its_row_back_asks_for_a_new_table():
     photo = reviewing.sure()
     review = reviewing.review(photo)
     taken: dict[tuple[int, str], object] = {}
-    assert not take_over(review, [photo], NAMES, {0: {"subCategory": "Shoes"}}, taken)
-    edits = {0: {"subCategory": "Shoes", "articleType": "Shirts"}}
-    assert take_over(review, [photo], NAMES, edits, taken)
-    assert photo.tags["subCategory"].value == "Topwear"
+    assert not take_over(review, [photo], NAMES, {0: {"articleType": "Heels"}}, taken)
+    assert take_over(review, [photo], NAMES, {0: {"articleType": "Heels", RIGHT: False}}, taken)
+    assert photo.tags["articleType"].value == "Tshirts"

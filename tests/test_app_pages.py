@@ -14,7 +14,10 @@ pytest.importorskip("streamlit", reason="needs hangtag[app]")
 from streamlit.testing.v1 import AppTest
 
 import hangtag.app
+from hangtag import Tagger
 from hangtag.app import launch
+from hangtag.app.uploads import Upload
+from hangtag.app.workspace import Workspace
 from hangtag.errors import HangtagError
 
 SCRIPT = Path(hangtag.app.__file__).with_name("main.py")
@@ -77,6 +80,40 @@ def test_all_views_work_with_a_filter_that_finds_nothing(app: AppTest):
         app.session_state["view"] = view
         app.run()
         assert not app.exception
+
+
+def test_a_table_that_was_left_is_not_come_back_to(app: AppTest):
+    def show(view: str) -> str:
+        app.session_state["view"] = view
+        app.run()
+        assert not app.exception
+        return app.session_state["table key"]
+
+    upload(app, ("a.jpg", jpeg()))
+    first = show("Table")
+    assert show("Table") == first
+    show("Photos")
+    second = show("Table")
+    assert second != first
+    next(button for button in app.button if button.label == "Delete and start over").click().run()
+    upload(app, ("a.jpg", jpeg()))
+    assert show("Table") not in (first, second)
+
+
+def test_photos_that_another_tab_adds_while_some_are_tagged_count_too(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+):
+    tag_some = Workspace.tag_some
+
+    def interrupted(workspace: Workspace, tagger: Tagger) -> int:
+        if len(workspace.review) < 2:
+            workspace.receive([Upload("b.jpg", jpeg()), Upload("c.jpg", jpeg())])
+        return tag_some(workspace, tagger, 1)
+
+    monkeypatch.setattr(Workspace, "tag_some", interrupted)
+    upload(app, ("a.jpg", jpeg()))
+    assert not app.exception
+    assert "c.jpg" in shown(app)
 
 
 def test_starting_over_forgets_everything(app: AppTest):

@@ -3,7 +3,7 @@
 import pytest
 
 import reviewing
-from hangtag.app.review import ReviewedPhoto
+from hangtag.app.review import Review, ReviewedPhoto
 
 
 def keys(photos: list[ReviewedPhoto]) -> list[str]:
@@ -61,6 +61,53 @@ def test_a_category_that_contradicts_the_article_type_opens_it_for_review():
     review = reviewing.review(reviewing.sure())
     review.correct("sure", "subCategory", "Shoes")
     assert review.photos["sure"].open_attributes == ["articleType"]
+
+
+def decided(review: Review, *names: str) -> list[tuple[str | None, str]]:
+    tags = review.photos["sure"].tags
+    return [(tags[name].value, tags[name].decided_by) for name in names]
+
+
+def test_an_article_type_taken_back_takes_its_category_along():
+    review = reviewing.review(reviewing.sure())
+    review.correct("sure", "articleType", "Heels")
+    review.reopen("sure", "articleType")
+    assert decided(review, "articleType", "subCategory") == [
+        ("Tshirts", "model"),
+        ("Topwear", "model"),
+    ]
+    assert review.photos["sure"].open_attributes == []
+
+
+def test_a_second_article_type_leaves_nothing_of_the_first():
+    review = reviewing.review(reviewing.sure())
+    review.correct("sure", "articleType", "Heels")
+    review.correct("sure", "articleType", "Shirts")
+    assert decided(review, "subCategory") == [("Topwear", "model")]
+
+
+def test_an_article_type_leaves_a_category_that_a_person_decided():
+    review = reviewing.review(reviewing.sure())
+    review.correct("sure", "subCategory", "Topwear")
+    review.correct("sure", "articleType", "Heels")
+    assert decided(review, "subCategory") == [("Topwear", "person")]
+    review.reopen("sure", "articleType")
+    assert decided(review, "subCategory") == [("Topwear", "person")]
+
+
+def test_a_category_taken_back_settles_the_article_type_that_it_opened():
+    review = reviewing.review(reviewing.sure())
+    review.correct("sure", "subCategory", "Shoes")
+    review.reopen("sure", "subCategory")
+    assert review.photos["sure"].open_attributes == []
+
+
+def test_a_category_taken_back_is_open_beside_an_article_type_that_it_contradicts():
+    review = reviewing.review(reviewing.sure())
+    review.correct("sure", "articleType", "Heels")
+    review.reopen("sure", "subCategory")
+    assert decided(review, "subCategory") == [("Topwear", "model")]
+    assert review.photos["sure"].open_attributes == ["subCategory"]
 
 
 def test_a_tag_can_be_taken_away():

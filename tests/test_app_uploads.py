@@ -1,7 +1,10 @@
 """Uploads become photos, whatever is in them."""
 
 import io
+import lzma
 import zipfile
+
+import pytest
 
 from hangtag.app import uploads
 from hangtag.app.uploads import unpack
@@ -47,7 +50,7 @@ def test_a_zip_without_photos_says_so():
 
 def test_a_damaged_zip_says_so():
     [upload] = unpack("photos.zip", io.BytesIO(b"PK\x03\x04 and no more"))
-    assert upload.error == "photos.zip: the zip is damaged; pack it again"
+    assert upload.error == "photos.zip: the zip is damaged or unusual; pack it again"
 
 
 def test_a_damaged_member_costs_only_itself():
@@ -57,6 +60,30 @@ def test_a_damaged_member_costs_only_itself():
     first, second = unpack("photos.zip", io.BytesIO(bytes(damaged)))
     assert first.error == "a.jpg: damaged in the zip; pack it again"
     assert second.data == b"b"
+
+
+@pytest.mark.parametrize(
+    "raised", [NotImplementedError("disks"), ValueError("odd"), lzma.LZMAError("odd")]
+)
+@pytest.mark.parametrize("where", ["__init__", "open"])
+def test_whatever_an_odd_zip_raises_is_an_error_of_its_own(
+    where: str, raised: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    file = packed({"a.jpg": b"a"})
+
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(zipfile.ZipFile, where, fail)
+    [upload] = unpack("odd.zip", file)
+    assert upload.error is not None
+    assert "pack it" in upload.error
+
+
+def test_a_name_that_is_no_utf_8_is_an_error_of_its_own():
+    data = bytearray(packed({"ä.jpg": b"a"}).getvalue().replace("ä".encode(), b"\xff\xff"))
+    [upload] = unpack("odd.zip", io.BytesIO(bytes(data)))
+    assert upload.error == "odd.zip: the zip is damaged or unusual; pack it again"
 
 
 def test_a_zip_with_too_much_in_it_is_cut_off(monkeypatch):

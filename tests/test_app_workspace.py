@@ -1,5 +1,6 @@
 """A sitting: photos wait, are tagged in steps, and can be looked at closely."""
 
+import errno
 import io
 from pathlib import Path
 
@@ -159,8 +160,8 @@ def test_a_closed_sitting_leaves_no_photos(workspace: Workspace, tagger: Tagger)
     assert sittings.open(token, Review(tagger.attributes))[0] != token
 
 
-def test_the_sitting_left_alone_longest_makes_room(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(workspaces, "MAX_WORKSPACES", 2)
+def test_of_empty_sittings_the_one_left_alone_longest_makes_room(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workspaces, "MAX_EMPTY", 2)
     sittings = Workspaces()
     first, second = (sittings.open(None, reviewing.review())[0] for _ in range(2))
     sittings.open(first, reviewing.review())
@@ -168,3 +169,41 @@ def test_the_sitting_left_alone_longest_makes_room(monkeypatch: pytest.MonkeyPat
     assert sittings.open(first, reviewing.review())[0] == first
     assert sittings.open(third, reviewing.review())[0] == third
     assert sittings.open(second, reviewing.review())[0] != second
+
+
+def test_a_sitting_with_photos_stays_however_many_open_the_page(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workspaces, "MAX_EMPTY", 2)
+    sittings = Workspaces()
+    token, workspace = sittings.open(None, reviewing.review())
+    workspace.receive([Upload("a.jpg", jpeg())])
+    for _ in range(5):
+        sittings.open(None, reviewing.review())
+    assert sittings.open(token, reviewing.review()) == (token, workspace)
+
+
+def test_a_photo_that_cannot_be_kept_has_its_error_and_costs_nothing_else(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    def write(path: Path, data: bytes) -> None:
+        if data == b"large":
+            path.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    workspace.receive([Upload("large.jpg", b"large"), Upload("small.jpg", b"small")])
+    [photo] = workspace.review.photos.values()
+    assert photo.error == (
+        "large.jpg: can't be kept (No space left on device); "
+        "make room in the folder for temporary files and add it again"
+    )
+    assert photo.path is None
+    assert workspace.waiting == 1
+
+
+def test_after_the_folder_is_gone_photos_and_catalogues_say_so(workspace: Workspace):
+    workspace.close()
+    workspace.receive([Upload("a.jpg", jpeg())])
+    [photo] = workspace.review.photos.values()
+    assert (photo.error or "").endswith("the folder for photos is gone: start over")
+    with pytest.raises(HangtagError, match=r"styles.csv: can't be kept .*start over"):
+        workspace.open_catalogue("styles.csv", io.BytesIO())

@@ -1,8 +1,11 @@
 """What the network sees of photos that shops frame differently."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from hangtag.framing import frame
 from hangtag.photo import to_input
 
 SIZE = (128, 96)
@@ -74,3 +77,13 @@ def test_specks_of_compression_do_not_hold_the_border() -> None:
     noisy += np.random.default_rng(1).integers(-6, 7, noisy.shape)
     made = to_input(noisy.clip(0, 255).astype(np.uint8), SIZE)
     assert extent(made) == pytest.approx((102, 51), abs=2)
+
+
+def test_a_photo_that_is_all_border_costs_no_more_than_its_border() -> None:
+    strip = np.full((1, 2_000_000, 3), WHITE, np.uint8)
+    tracemalloc.start()
+    seen = frame(strip, SIZE)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2.5 * strip.nbytes  # the border has each of its pixels twice
+    assert tuple(seen.background) == WHITE

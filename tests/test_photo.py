@@ -239,6 +239,14 @@ def test_bad_paths(tmp_path: Path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_strip_that_no_photo_is_as_long_as_is_refused_before_decoding():
+    strip = np.zeros((1, 65_536, 3), np.uint8)
+    for source in (encode(strip, "PNG"), Image.fromarray(strip), strip):
+        with pytest.raises(PhotoError, match=r"65536 × 1 pixels.*65,535.*make it smaller"):
+            read_photo(source)
+    assert read_photo(strip[:, 1:]).shape == (1, 65_535, 3)
+
+
 def test_limits_hold_before_decoding(tmp_path: Path):
     data = encode(quarters(), "PNG")
     path = tmp_path / "photo.png"

@@ -356,10 +356,11 @@ def test_limits_hold_and_others_are_served_meanwhile(tiny_model, photo, tmp_path
 
 
 def test_memory_for_uploads_is_bounded_over_all_requests(tiny_model, photo, tmp_path):
-    with Server(tiny_model, tmp_path, "--max-memory-mb", "1") as server:
-        body, content_type = multipart(bytes(900_000))
+    options = ("--max-photo-mb", "0.7", "--max-upload-mb", "1", "--max-memory-mb", "1")
+    with Server(tiny_model, tmp_path, *options) as server:
+        body, content_type = multipart(bytes(900_000), field="images")
         with server.connect() as holder:
-            holder.sendall(request_head("/predict", body, content_type) + body[:850_000])
+            holder.sendall(request_head("/predict_batch", body, content_type) + body[:850_000])
             deadline = time.monotonic() + PATIENCE_SECONDS
             while (reply := predict(server, photo + bytes(300_000))).status_code != 503:
                 assert time.monotonic() < deadline
@@ -371,15 +372,18 @@ def test_memory_for_uploads_is_bounded_over_all_requests(tiny_model, photo, tmp_
 
 
 def test_a_full_queue_says_when_to_come_back(tiny_model, photo, tmp_path):
-    with Server(tiny_model, tmp_path, "--queue", "2") as server:
-        files = [("images", ("a.jpg", photo))] * 3
-        reply = server.post("/predict_batch", files=files)
-        assert problem(reply, 503)["type"] == "urn:hangtag:problem:busy"
-        assert reply.headers["retry-after"] == "1"
+    with Server(tiny_model, tmp_path, "--queue", "2", "--max-files", "2") as server:
+        files = [("images", ("a.jpg", photo))] * 2
         with ThreadPoolExecutor(16) as clients:
-            replies = list(clients.map(lambda _: predict(server, photo), range(48)))
-        assert {reply.status_code for reply in replies} <= {200, 503}
+            replies = list(
+                clients.map(lambda _: server.post("/predict_batch", files=files), range(48))
+            )
         assert any(reply.status_code == 200 for reply in replies)
+        busy = [reply for reply in replies if reply.status_code != 200]
+        assert busy
+        for reply in busy:
+            assert problem(reply, 503)["type"] == "urn:hangtag:problem:busy"
+            assert reply.headers["retry-after"] == "1"
         assert server.get("/health").json()["photos_waiting"] == 0
 
 
@@ -424,7 +428,11 @@ def test_the_log_is_json_without_the_photo_or_its_name(server, photo):
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [(["--model", "no-such-model"], "no-such-model"), (["--port", "{port}"], "--port")],
+    [
+        (["--model", "no-such-model"], "no-such-model"),
+        (["--port", "{port}"], "--port"),
+        (["--queue", "2"], "--max-files 2"),
+    ],
 )
 def test_what_stops_the_start_is_said_in_one_line(server, tiny_model, options, reason):
     command = [option.format(port=server.port) for option in options]

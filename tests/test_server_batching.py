@@ -5,9 +5,11 @@ import pytest
 
 from hangtag.server.batching import Batcher, QueueFullError
 
+OPTIONS = {"runners": 1, "max_batch": 8, "capacity": 64}
+
 
 def batcher(run, **options):
-    return Batcher(run, **{"runners": 1, "max_batch": 8, "capacity": 64, **options})
+    return Batcher(lambda items, _: run(items), **{**OPTIONS, **options})
 
 
 def test_concurrent_items_share_a_run_and_get_their_own_results():
@@ -141,3 +143,57 @@ def test_closing_finishes_what_was_submitted():
         return await results
 
     assert asyncio.run(scene()) == list(range(7))
+
+
+class _LongRun:
+    """Items that take until they are let go on, and what became of them."""
+
+    def __init__(self):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.done = []
+
+    def __call__(self, items, wanted):
+        self.begun.set()
+        self.go_on.wait(10)
+        self.done += [item for position, item in enumerate(items) if wanted(position)]
+        return [item if item in self.done else None for item in items]
+
+
+def test_a_run_is_told_what_nobody_waits_for_any_more_and_it_counts_until_its_end():
+    run = _LongRun()
+
+    async def scene():
+        batches = Batcher(run, **OPTIONS)
+        impatient = asyncio.create_task(batches.submit(["impatient", "too"]))
+        patient = asyncio.create_task(batches.submit(["patient"]))
+        await asyncio.sleep(0)
+        batches.start()
+        await asyncio.to_thread(run.begun.wait, 10)
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        assert batches.admitted == 3
+        run.go_on.set()
+        assert await patient == ["patient"]
+        assert batches.admitted == 0
+        await batches.close()
+
+    asyncio.run(scene())
+    assert run.done == ["patient"]
+
+
+def test_closing_does_not_wait_for_what_was_given_up():
+    run = _LongRun()
+
+    async def scene():
+        batches = Batcher(run, **OPTIONS)
+        batches.start()
+        impatient = asyncio.create_task(batches.submit(["impatient"]))
+        await asyncio.to_thread(run.begun.wait, 10)
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        await asyncio.wait_for(batches.close(), 5)
+        assert not run.go_on.is_set()
+        run.go_on.set()
+
+    asyncio.run(scene())
+    assert run.done == []

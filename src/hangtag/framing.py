@@ -14,6 +14,9 @@ from hangtag.border import border
 _SAMPLED = 64
 """Pixels of the longer side, at least, that are looked at."""
 
+_BORDER_SAMPLED = 4096
+"""Outermost pixels that are looked at, at least, where a photo has so many."""
+
 _SAME, _OTHER = 14, 20
 """Levels of a channel: up to the first a pixel is background, above the second it is product."""
 
@@ -60,6 +63,8 @@ def frame(photo: np.ndarray, shape: tuple[int, int]) -> Frame:
     """
     sides = np.array(photo.shape[:2], float)
     outermost = border(photo)
+    # A photo can be all border; to sort and compare millions of pixels says no more than some.
+    outermost = outermost[:: max(1, len(outermost) // _BORDER_SAMPLED)]
     background = np.sort(outermost, axis=0)[len(outermost) // 2]
     ratios = sides / shape
     scale = ratios.max()

@@ -23,6 +23,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """What Pillow may try, commonest first. Its other readers (EPS, PDF stubs, …) are no photos."""
 
 _CURE = "save it again as JPEG or PNG, or leave it out"
+_MAX_SIDE = 65_535
+"""Pixels of a side, as in JPEG; a strip longer than this is no photo."""
+
 _WHITE = (255, 255, 255, 255)
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -264,6 +267,8 @@ def _from_array(pixels: np.ndarray, called: str, limits: Limits) -> np.ndarray:
         raise PhotoError(f"{called}: the array has shape {shape}; pass (H, W), (H, W, 3 or 4)")
     if shape[0] * shape[1] > limits.max_pixels:
         raise _too_many_pixels(called, shape[1], shape[0], limits)
+    if max(shape[:2]) > _MAX_SIDE:
+        raise _too_long(called, shape[1], shape[0])
     if len(shape) == 3 and shape[2] == 3:
         return np.ascontiguousarray(pixels)
     flat = pixels[:, :, 0] if len(shape) == 3 and shape[2] == 1 else pixels
@@ -276,11 +281,20 @@ def _check_pixels(picture: Image.Image, called: str, limits: Limits) -> None:
         raise PhotoError(f"{called}: has no pixels; {_CURE}")
     if width * height > limits.max_pixels:
         raise _too_many_pixels(called, width, height, limits)
+    if max(width, height) > _MAX_SIDE:
+        raise _too_long(called, width, height)
 
 
 def _too_many_pixels(called: str, width: int, height: int, limits: Limits) -> PhotoError:
     return PhotoError(
         f"{called}: {width} × {height} pixels are more than the {limits.max_pixels:,} allowed; "
+        "make it smaller"
+    )
+
+
+def _too_long(called: str, width: int, height: int) -> PhotoError:
+    return PhotoError(
+        f"{called}: {width} × {height} pixels: a side is longer than the {_MAX_SIDE:,} allowed; "
         "make it smaller"
     )
 

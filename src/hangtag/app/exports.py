@@ -27,6 +27,7 @@ Labels = Literal["settled", "person"]
 """Which tags a catalogue takes: all but the open ones, or only those that a person decided."""
 
 _SHEET = "Tags"
+_FORMULA = r"^[=+\-@\t\r]"
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _JPEG_QUALITY = 95
 _DECIMALS = 4
@@ -71,8 +72,15 @@ def table(photos: Iterable[ReviewedPhoto], attributes: Sequence[str]) -> "polars
 
 
 def to_csv(photos: Iterable[ReviewedPhoto], attributes: Sequence[str]) -> bytes:
-    """Write the flat table as CSV: UTF-8 with a byte-order mark, which Excel needs to see it."""
-    return table(photos, attributes).write_csv(include_bom=True).encode()
+    """Write the flat table as CSV: UTF-8 with a byte-order mark, which Excel needs to see it.
+
+    File names come from anywhere: a cell with one that a table program would take for a formula
+    begins with ``'``.
+    """
+    import polars
+
+    guarded = polars.col("photo", "error").str.replace(_FORMULA, "'${0}")
+    return table(photos, attributes).with_columns(guarded).write_csv(include_bom=True).encode()
 
 
 def to_json(photos: Iterable[ReviewedPhoto]) -> bytes:
@@ -134,7 +142,7 @@ def write_catalogue(
     the photo's file); ``images/`` has a JPEG for each id, turned upright where it was for its tags.
     An id is the stem of the photo's name, numbered where two are the same. Tags that don't qualify
     are left empty, which is how a catalogue says that it doesn't know; photos without any tag are
-    left out.
+    left out, and so are those whose files are :func:`missing`.
 
     Args:
         photos: Whose tags and files are written.
@@ -154,14 +162,21 @@ def write_catalogue(
             tags = {name: tag.value for name, tag in photo.tags.items() if _qualifies(tag, labels)}
             if photo.path is None or not any(tags.values()):
                 continue
+            try:
+                data = photo.path.read_bytes()
+            except OSError:
+                continue
             product = _unused_id(photo.name, taken)
             taken.add(product)
-            archive.writestr(
-                f"{PUBLIC_PHOTOS}/{product}.jpg", _as_jpeg(photo.path.read_bytes(), photo.turned)
-            )
+            archive.writestr(f"{PUBLIC_PHOTOS}/{product}.jpg", _as_jpeg(data, photo.turned))
             styles.writerow([product, *(tags.get(name) or "" for name in attributes), photo.name])
         archive.writestr(PUBLIC_TABLE, text.getvalue())
     return len(taken)
+
+
+def missing(photos: Iterable[ReviewedPhoto]) -> list[ReviewedPhoto]:
+    """Find the photos whose files are gone, as after someone emptied the temporary folder."""
+    return [photo for photo in photos if photo.path is not None and not photo.path.is_file()]
 
 
 def _cells(tag: ReviewedTag) -> dict[str, str | float | None]:

@@ -67,8 +67,8 @@ def take_over(
         taken: Those that were taken over before; brought up to date.
 
     Returns:
-        Whether a cell that was changed shows something else by now, as the category does after
-        the article type was changed: an editor draws its own changes over what it is given.
+        Whether a cell that was changed shows something else by now, as all of a row do after its
+        tick was removed: an editor draws its own changes over what it is given.
     """
     for number, cells in edits.items():
         for column, cell in cells.items():

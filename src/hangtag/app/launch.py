@@ -1,9 +1,13 @@
 """Start the app: Streamlit's server, set up to stay on this machine and to send nothing out."""
 
+import io
 import os
+import signal
+import sys
 from pathlib import Path
 
-from hangtag.errors import HangtagError, require
+from hangtag.errors import require
+from hangtag.port import check_port
 from hangtag.precision import DEFAULT
 
 MODEL_VARIABLE = "HANGTAG_APP_MODEL"
@@ -44,7 +48,7 @@ def launch(
     from hangtag.model import read_model
 
     read_model(model)  # a wrong name is reported here rather than in the browser
-    _check_port(host, port)
+    check_port(host, port)
     os.environ[MODEL_VARIABLE] = str(model)
     os.environ[PRECISION_VARIABLE] = str(precision)
     options = {
@@ -64,17 +68,21 @@ def launch(
         "logger.hideWelcomeMessage": True,
     }
     bootstrap.load_config_options(options)
-    print(f"hangtag app: http://{host}:{port} (stop with Ctrl+C)", flush=True)
+    _end_when_hung_up()
+    address = f"[{host}]" if ":" in host else host
+    print(f"hangtag app: http://{address}:{port} (stop with Ctrl+C)", flush=True)
     bootstrap.run(str(_SCRIPT), False, [], options)
 
 
-def _check_port(host: str, port: int) -> None:
-    import socket
+def _end_when_hung_up() -> None:
+    """Make the app end as by SIGTERM, its photos deleted, when its terminal is closed."""
+    hung_up = getattr(signal, "SIGHUP", None)
+    # nohup has it ignored.
+    if hung_up is not None and signal.getsignal(hung_up) is not signal.SIG_IGN:
+        signal.signal(hung_up, _end_quietly)
 
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        raise HangtagError(
-            f"{host}:{port}: {error.strerror or error}; choose another --port or --host"
-        ) from error
+
+def _end_quietly(*_: object) -> None:
+    # Streamlit says that it stops; on a closed terminal that fails, and the stopping with it.
+    sys.stdout = sys.stderr = io.StringIO()
+    signal.raise_signal(signal.SIGTERM)

@@ -24,13 +24,23 @@ class ReviewedTag:
     """The model's suggestion for one attribute of one photo, and the value that holds now.
 
     ``value`` is None when a person took the tag away. ``questioned`` is a tag that contradicts what
-    a person decided about another.
+    a person decided about another. ``followed`` is a category that came along with an article type
+    which a person decided; it goes when that decision is taken back.
     """
 
     suggestion: "Tag"
     value: str | None
     decided_by: Literal["model", "person"] = "model"
     questioned: bool = False
+    followed: bool = False
+
+    def decide(self, value: str | None, *, followed: bool = False) -> None:
+        """Let a value hold because a person says so."""
+        self.value, self.decided_by, self.followed = value, "person", followed
+
+    def restore(self) -> None:
+        """Let the model's suggestion hold again."""
+        self.value, self.decided_by, self.followed = self.suggestion.value, "model", False
 
     @property
     def open(self) -> bool:
@@ -143,7 +153,8 @@ class Review:
         """Decide a tag as a person; None takes it away.
 
         A new article type brings its sub- and master category along, unless a person decided those.
-        A category that contradicts the model's article type opens that one for review.
+        A category that contradicts the model's article type opens that one for review, and a
+        category of the model's that contradicts a person's article type is opened itself.
 
         Raises:
             ValueError: The value isn't in the vocabulary.
@@ -151,41 +162,53 @@ class Review:
         if value is not None and value not in self.vocabulary(attribute):
             raise ValueError(f"{value} is no value of {attribute}; choose one of its vocabulary")
         photo = self.photos[key]
-        tag = photo.tags[attribute]
-        tag.value, tag.decided_by = value, "person"
+        photo.tags[attribute].decide(value)
         if attribute == TYPE:
             self._follow(photo, value)
-        elif attribute in self.taxonomy.levels:
-            self._question_type(photo, attribute, value)
+        self._question(photo)
 
     def confirm(self, key: str, attributes: Iterable[str] | None = None) -> None:
         """Say as a person that tags are right as they stand; default: all that are open."""
         photo = self.photos[key]
         for attribute in photo.open_attributes if attributes is None else attributes:
-            photo.tags[attribute].decided_by = "person"
+            photo.tags[attribute].decide(photo.tags[attribute].value)
+        self._question(photo)
 
     def reopen(self, key: str, attribute: str) -> None:
-        """Take a person's decision back: the model's suggestion holds again."""
-        tag = self.photos[key].tags[attribute]
-        tag.value, tag.decided_by, tag.questioned = tag.suggestion.value, "model", False
+        """Take a person's decision back: the model's suggestion holds again.
+
+        Categories that came along with an article type go back with it.
+        """
+        photo = self.photos[key]
+        photo.tags[attribute].restore()
+        if attribute == TYPE:
+            self._follow(photo, None)
+        self._question(photo)
 
     def _follow(self, photo: ReviewedPhoto, article_type: str | None) -> None:
         for level in self.taxonomy.levels:
             tag = photo.tags.get(level)
+            if tag is None or (tag.decided_by == "person" and not tag.followed):
+                continue
+            tag.restore()
             parent = self.taxonomy.parent(article_type, level) if article_type else None
-            if tag is None or parent is None:
-                continue
-            if parent == tag.suggestion.value and tag.decided_by == "model":
-                continue
-            tag.value, tag.decided_by = parent, "person"
+            if parent is not None and parent != tag.value:
+                tag.decide(parent, followed=True)
 
-    def _question_type(self, photo: ReviewedPhoto, level: str, value: str | None) -> None:
-        tag = photo.tags.get(TYPE)
-        if tag is None or tag.value is None or tag.decided_by == "person" or value is None:
+    def _question(self, photo: ReviewedPhoto) -> None:
+        """Find out anew which of the model's tags contradict what a person decided."""
+        kind = photo.tags.get(TYPE)
+        if kind is None:
             return
-        parent = self.taxonomy.parent(tag.value, level)
-        if parent is not None and parent != value:
-            tag.questioned = True
+        kind.questioned = False
+        for level in self.taxonomy.levels:
+            tag = photo.tags.get(level)
+            if tag is None:
+                continue
+            parent = self.taxonomy.parent(kind.value, level) if kind.value else None
+            differs = parent is not None and tag.value is not None and parent != tag.value
+            tag.questioned = differs and kind.decided_by == "person"
+            kind.questioned |= differs and tag.decided_by == "person"
 
     def find(
         self,

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,6 +21,7 @@ from hangtag.app.pictures import LARGE, THUMBNAIL, heat_map, jpeg, shrink
 from hangtag.app.review import Review, ReviewedPhoto, ReviewedTag
 from hangtag.app.uploads import Upload
 from hangtag.catalogue import Catalogue, read_catalogue
+from hangtag.errors import HangtagError
 from hangtag.photo import PhotoError, read_photo
 from hangtag.turning import turned
 
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 CHUNK = 16
 """Photos that are tagged between two updates of the progress bar."""
 
-MAX_WORKSPACES = 32
-"""Sittings that are kept; beyond that the one that was left alone longest ends."""
+MAX_EMPTY = 32
+"""Sittings kept that hold nothing yet; beyond that the one that was left alone longest ends."""
 
 MAX_IDLE = 24 * 3600.0
 """Seconds after which a sitting that nobody used ends."""
@@ -49,7 +51,13 @@ class Workspace:
         self._folder = tempfile.TemporaryDirectory(prefix="hangtag-", ignore_cleanup_errors=True)
         self._waiting: list[ReviewedPhoto] = []
         self._received = 0
+        self._used = False
         self._lock = threading.Lock()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was added yet."""
+        return not self._used
 
     @property
     def waiting(self) -> int:
@@ -59,9 +67,12 @@ class Workspace:
     def receive(self, uploads: Iterable[Upload]) -> int:
         """Store photos and queue them; those that arrived with an error go to the review at once.
 
+        So do those that can't be stored.
+
         Returns:
             How many came.
         """
+        self._used = True
         came = 0
         for upload in uploads:
             with self._lock:
@@ -69,14 +80,25 @@ class Workspace:
                 key = f"{self._received:06d}"
             came += 1
             photo = ReviewedPhoto(key, upload.name, error=upload.error)
-            if upload.error is not None:
+            if photo.error is None:
+                self._store(photo, upload.data)
+            if photo.error is not None:
                 self.review.add(photo)
                 continue
-            photo.path = Path(self._folder.name) / key
-            photo.path.write_bytes(upload.data)
             with self._lock:
                 self._waiting.append(photo)
         return came
+
+    def _store(self, photo: ReviewedPhoto, data: bytes) -> None:
+        path = Path(self._folder.name) / photo.key
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            with suppress(OSError):
+                path.unlink()  # half a photo takes room, too
+            photo.error = f"{photo.name}: can't be kept ({error.strerror}); {_cure(error)}"
+        else:
+            photo.path = path
 
     def tag_some(self, tagger: "Tagger", size: int = CHUNK) -> int:
         """Tag the next photos of the queue and move them to the review.
@@ -154,17 +176,29 @@ class Workspace:
             HangtagError: It can't be read.
         """
         folder = Path(self._folder.name) / "catalogue"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        self._used = True
         self.catalogue = self.exploration = self.judgement = None
         path = folder / PurePath(name).name
-        with path.open("wb") as copy:
-            shutil.copyfileobj(file, copy)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+        except OSError as error:
+            raise HangtagError(
+                f"{path.name}: can't be kept ({error.strerror}); {_cure(error)}"
+            ) from error
         self.catalogue = read_catalogue(path)
 
     def close(self) -> None:
         """Delete the photos."""
         self._folder.cleanup()
+
+
+def _cure(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "the folder for photos is gone: start over"
+    return "make room in the folder for temporary files and add it again"
 
 
 def _path(photo: ReviewedPhoto) -> Path:
@@ -204,7 +238,11 @@ class Workspaces:
 
     def _end_idle(self) -> None:
         oldest = time.monotonic() - MAX_IDLE
+        # Only of those that hold nothing is the number bounded: a sitting with photos and decisions
+        # must not end because others opened the page.
+        empty = [token for token, (_, workspace) in self._open.items() if workspace.empty]
+        too_many = set(empty[:-MAX_EMPTY])
         for token, (used, workspace) in list(self._open.items()):
-            if used < oldest or len(self._open) > MAX_WORKSPACES:
+            if used < oldest or token in too_many:
                 del self._open[token]
                 workspace.close()

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -15,8 +14,8 @@ from fastapi.security import APIKeyHeader
 from starlette.exceptions import HTTPException
 
 import hangtag
-from hangtag.errors import HangtagError
 from hangtag.model import read_model
+from hangtag.port import check_port
 from hangtag.server import logs
 from hangtag.server.connections import Connection
 from hangtag.server.docs import add_docs
@@ -102,7 +101,7 @@ def serve(settings: Settings) -> None:
         HangtagError: The model can't be read, or the port can't be had.
     """
     read_model(settings.model)
-    _check_port(settings)
+    check_port(settings.host, settings.port)
     os.environ[_SETTINGS] = settings.to_json()
     several = settings.workers > 1
     with tempfile.TemporaryDirectory() if several else nullcontext() as folder:
@@ -121,16 +120,6 @@ def serve(settings: Settings) -> None:
             # An accepted request may take one timeout to arrive and one to be answered.
             timeout_graceful_shutdown=int(2 * settings.timeout) + _GRACE_SECONDS,
         )
-
-
-def _check_port(settings: Settings) -> None:
-    try:
-        socket.create_server((settings.host, settings.port)).close()
-    except OSError as error:
-        raise HangtagError(
-            f"{settings.host}:{settings.port} can't be had ({error.strerror}); "
-            "choose another --host or --port"
-        ) from error
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

@@ -9,6 +9,9 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+Wanted = Callable[[int], bool]
+"""Whether a request still waits for the item at a position of a batch."""
+
 
 class QueueFullError(Exception):
     """There is no room for what a request brings; it may come again later."""
@@ -21,7 +24,9 @@ class Batcher(Generic[Item, Result]):
     once, and the busier the runners are, the more items have gathered when one of them is free.
 
     Args:
-        run: Takes a list of items and returns as many results; called from several threads.
+        run: Takes a list of items and returns as many results; called from several threads. Before
+            each costly step it is to ask whether an item is still wanted; the result of one that
+            isn't may be None.
         runners: Batches that run side by side, each in a thread of its own.
         max_batch: Most items in a batch.
         capacity: Most items admitted at a time: waiting and being run.
@@ -29,7 +34,7 @@ class Batcher(Generic[Item, Result]):
 
     def __init__(
         self,
-        run: Callable[[list[Item]], list[Result]],
+        run: Callable[[list[Item], Wanted], Sequence[Result | None]],
         *,
         runners: int,
         max_batch: int,
@@ -39,7 +44,8 @@ class Batcher(Generic[Item, Result]):
         self._runners = runners
         self._max_batch = max_batch
         self._capacity = capacity
-        self._admitted = 0
+        self._asked: set[asyncio.Future[Result]] = set()
+        self._being_run: set[asyncio.Future[Result]] = set()
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._threads = ThreadPoolExecutor(runners, thread_name_prefix="tagging")
         self._batches: set[asyncio.Task[None]] = set()
@@ -51,11 +57,11 @@ class Batcher(Generic[Item, Result]):
         self._occupy_runners()
 
     async def close(self) -> None:
-        """Finish what was submitted, then stop."""
-        while self._batches:
-            await asyncio.wait(self._batches)
+        """Finish what was submitted, then stop; what requests gave up on is not waited for."""
+        while self._batches and self._asked:
+            await asyncio.wait(self._batches, return_when=asyncio.FIRST_COMPLETED)
         self._running = False
-        self._threads.shutdown()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
     def running(self) -> bool:
@@ -64,8 +70,8 @@ class Batcher(Generic[Item, Result]):
 
     @property
     def admitted(self) -> int:
-        """Items admitted whose requests have not ended."""
-        return self._admitted
+        """Items whose requests have not ended, and those that are still run without one."""
+        return len(self._asked | self._being_run)
 
     async def submit(self, items: Sequence[Item]) -> list[Result]:
         """Run a request's items, in whatever batches; raises what a run raised.
@@ -73,17 +79,17 @@ class Batcher(Generic[Item, Result]):
         Raises:
             QueueFullError: There is no room for all of them.
         """
-        if self._admitted + len(items) > self._capacity:
+        if self.admitted + len(items) > self._capacity:
             raise QueueFullError
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
-        self._admitted += len(items)
+        self._asked.update(futures)
         self._waiting.extend(zip(items, futures, strict=True))
         self._occupy_runners()
         try:
             return await asyncio.gather(*futures)
         finally:
-            self._admitted -= len(items)
+            self._asked.difference_update(futures)
             if not all(future.done() and not future.cancelled() for future in futures):
                 self._forget(futures)
 
@@ -98,6 +104,7 @@ class Batcher(Generic[Item, Result]):
             # An equal share for each runner: one that took all would leave the others idle.
             share = -(-len(self._waiting) // self._runners)
             batch = [self._waiting.popleft() for _ in range(min(share, self._max_batch))]
+            self._being_run.update(future for _, future in batch)
             task = asyncio.create_task(self._serve(batch))
             self._batches.add(task)
             task.add_done_callback(self._free_runner)
@@ -111,15 +118,20 @@ class Batcher(Generic[Item, Result]):
         futures = [future for _, future in batch]
         try:
             loop = asyncio.get_running_loop()
-            results = await loop.run_in_executor(self._threads, self._run, items)
+            results = await loop.run_in_executor(
+                self._threads, self._run, items, lambda position: not futures[position].done()
+            )
             _finish(futures, results)
         except Exception as error:  # noqa: BLE001  it belongs to the requests
             _fail(futures, error)
+        finally:
+            self._being_run.difference_update(futures)
 
 
-def _finish(futures: list[asyncio.Future[Result]], results: list[Result]) -> None:
+def _finish(futures: list[asyncio.Future[Result]], results: Sequence[Result | None]) -> None:
     for future, result in zip(futures, results, strict=True):
         if not future.done():
+            assert result is not None  # what is wanted has a result
             future.set_result(result)
 
 

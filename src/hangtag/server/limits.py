@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +14,6 @@ API_KEY_HEADER = "X-API-Key"
 RETRY_SOON = {"Retry-After": "1"}
 
 _OPEN = frozenset({"/health", "/openapi.json"}) | docs.PATHS
-_OVERHEAD = MEBIBYTE // 16  # multipart's boundaries and headers, JSON's braces
 _OTHER_BODY = MEBIBYTE // 16  # no other address has a use for a body
 _LAST_WORDS_SECONDS = 2.0
 
@@ -30,11 +28,7 @@ class Limits:
         self._budget = int(settings.max_memory_mb * MEBIBYTE)
         self._held = 0
         self._max_discarded = int(settings.max_upload_mb * MEBIBYTE)
-        self._max_body: Mapping[str, int] = {
-            "/predict": settings.max_photo_bytes + _OVERHEAD,
-            "/predict_base64": settings.max_photo_bytes * 4 // 3 + _OVERHEAD,
-            "/predict_batch": int(settings.max_upload_mb * MEBIBYTE),
-        }
+        self._max_body = settings.max_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a ``receive`` that enforces the limits."""

@@ -33,6 +33,10 @@ def configuration(level: str) -> dict[str, Any]:
         "formatters": {"json": {"()": JsonFormatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
-        # Our own line per request says more than uvicorn's.
-        "loggers": {"uvicorn.access": {"handlers": [], "propagate": False}},
+        "loggers": {
+            # Our own line per request says more than uvicorn's.
+            "uvicorn.access": {"handlers": [], "propagate": False},
+            # What Pillow tells at the level of debug is in the photo: places, names, cameras.
+            "PIL": {"level": "WARNING"},
+        },
     }

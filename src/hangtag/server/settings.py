@@ -8,9 +8,11 @@ from typing import Annotated
 from typer import Option
 
 from hangtag.commands import options
+from hangtag.errors import HangtagError
 from hangtag.precision import DEFAULT
 
 MEBIBYTE = 2**20
+_OVERHEAD = MEBIBYTE // 16  # multipart's boundaries and headers, JSON's braces
 
 
 class LogLevel(StrEnum):
@@ -79,6 +81,33 @@ class Settings:
     log_level: Annotated[LogLevel, Option(help="The least important line that is logged.")] = (
         LogLevel.INFO
     )
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which a request that another one allows could never be served.
+
+        Raises:
+            HangtagError: There are such limits.
+        """
+        if self.queue < self.max_files:
+            raise HangtagError(
+                f"--queue {self.queue} has no room for a request of {self.max_files} photos; "
+                f"raise it, or set --max-files {self.queue}"
+            )
+        if max(self.max_bodies.values()) > self.max_memory_mb * MEBIBYTE:
+            raise HangtagError(
+                f"--max-memory-mb {self.max_memory_mb:g} has no room for the largest request; "
+                f"raise it, or lower --max-upload-mb {self.max_upload_mb:g} or "
+                f"--max-photo-mb {self.max_photo_mb:g} (which takes 4/3 in base64)"
+            )
+
+    @property
+    def max_bodies(self) -> dict[str, int]:
+        """Largest body in bytes, by the address that it is sent to."""
+        return {
+            "/predict": self.max_photo_bytes + _OVERHEAD,
+            "/predict_base64": self.max_photo_bytes * 4 // 3 + _OVERHEAD,
+            "/predict_batch": int(self.max_upload_mb * MEBIBYTE),
+        }
 
     @property
     def max_photo_bytes(self) -> int:

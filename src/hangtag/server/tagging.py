@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from hangtag.cores import available_cores
 from hangtag.heat_map import heat_picture
 from hangtag.photo import Limits, PhotoError, read_photo, to_input
-from hangtag.server.batching import Batcher, QueueFullError
+from hangtag.server.batching import Batcher, QueueFullError, Wanted
 from hangtag.server.limits import RETRY_SOON
 from hangtag.server.metrics import Metrics
 from hangtag.server.problems import BUSY, TIMED_OUT, Problem
@@ -85,7 +86,7 @@ class TaggingService:
 
     @property
     def waiting(self) -> int:
-        """Photos taken and not yet answered."""
+        """Photos taken and not yet answered, and those still worked on whose requests gave up."""
         return self._batcher.admitted
 
     async def tag(
@@ -119,18 +120,29 @@ class TaggingService:
             ) from error
         return [self._restricted(one, attributes) for one in tagged]
 
-    def _run(self, jobs: list[_Job]) -> list[Tagged]:
-        inputs: list[np.ndarray] = []
-        results: list[Tagged | None] = []
-        for job in jobs:
+    def _run(self, jobs: list[_Job], wanted: Wanted) -> list[Tagged | None]:
+        results: list[Tagged | None] = [None] * len(jobs)
+        inputs: dict[int, np.ndarray] = {}
+        for position, job in enumerate(jobs):
+            if not wanted(position):
+                continue
             try:
-                inputs.append(self._prepare(job.upload))
-                results.append(None)
+                inputs[position] = self._prepare(job.upload)
             except PhotoError as error:
-                results.append(Tagged(self.tagger.failed(job.upload.name, error), {}))
-        sound = [job for job, failed in zip(jobs, results, strict=True) if failed is None]
-        tagged = iter(self._infer(sound, inputs) if sound else ())
-        return [failed or next(tagged) for failed in results]
+                results[position] = Tagged(self.tagger.failed(job.upload.name, error), {})
+        sound = [position for position in inputs if wanted(position)]
+        if not sound:
+            return results
+        tags = self._infer(
+            [jobs[position].upload.name for position in sound],
+            [inputs[position] for position in sound],
+        )
+        for position, of_photo in zip(sound, tags, strict=True):
+            pictures = self._explain(
+                inputs[position], jobs[position].explained, of_photo, partial(wanted, position)
+            )
+            results[position] = Tagged(of_photo, pictures)
+        return results
 
     def _prepare(self, upload: Upload) -> np.ndarray:
         start = time.perf_counter()
@@ -140,27 +152,28 @@ class TaggingService:
         self._metrics.decoding.observe(time.perf_counter() - start)
         return pixels
 
-    def _infer(self, jobs: list[_Job], inputs: list[np.ndarray]) -> list[Tagged]:
+    def _infer(self, names: list[str], inputs: list[np.ndarray]) -> list[PhotoTags]:
         start = time.perf_counter()
         probabilities = self.tagger.probabilities(np.stack(inputs))
-        tags = self.tagger.tags_from(probabilities, [job.upload.name for job in jobs])
-        self._metrics.batches.observe(len(jobs))
+        tags = self.tagger.tags_from(probabilities, names)
+        self._metrics.batches.observe(len(names))
         self._metrics.inference.observe(time.perf_counter() - start)
-        return [
-            Tagged(
-                of_photo, self._explain(pixels, job.explained, of_photo) if job.explained else {}
-            )
-            for job, pixels, of_photo in zip(jobs, inputs, tags, strict=True)
-        ]
+        return tags
 
     def _explain(
-        self, pixels: np.ndarray, attributes: Sequence[str], found: PhotoTags
+        self,
+        pixels: np.ndarray,
+        attributes: Sequence[str],
+        found: PhotoTags,
+        wanted: Callable[[], bool],
     ) -> dict[str, bytes]:
+        if not attributes:
+            return {}
         pixels = turned_input(pixels, found.turned)
         return {
             name: heat_picture(pixels, self.tagger.activation_map(pixels, name))
             for name in attributes
-            if name in found.tags
+            if name in found.tags and wanted()
         }
 
     def _restricted(self, tagged: Tagged, attributes: Sequence[str]) -> Tagged:

@@ -28,10 +28,10 @@ def page() -> None:
     )
     catalogue = workspace.catalogue
     if catalogue is None:
-        _uploader(workspace)
+        _uploader()
         return
     with st.popover("Another catalogue", icon=":material/upload:", width=200):
-        _uploader(workspace)
+        _uploader()
     st.html(parts.catalogue_summary(catalogue))
     names = ["Values", "Pairs", "Products", "Problems", "Report", "Judge the model"]
     views = [_values, _pairs, _products, _problems, _report, _judge]
@@ -47,7 +47,7 @@ def page() -> None:
     views[names.index(chosen or names[0])](workspace, catalogue)
 
 
-def _uploader(workspace: Workspace) -> None:
+def _uploader() -> None:
     key = f"catalogue-{st.session_state.get('catalogues', 0)}"
 
     def arrived() -> None:
@@ -57,7 +57,7 @@ def _uploader(workspace: Workspace) -> None:
             return
         st.session_state.pop("catalogue error", None)
         try:
-            workspace.open_catalogue(file.name, file)
+            session.workspace().open_catalogue(file.name, file)
         except HangtagError as error:
             st.session_state["catalogue error"] = str(error)
 

@@ -44,6 +44,13 @@ def downloads(review: Review, photos: list[ReviewedPhoto]) -> None:
     labels = st.radio(
         "Which tags", list(_CHOICES), format_func=_CHOICES.__getitem__, key="catalogue labels"
     )
+    if gone := exports.missing(photos):
+        st.warning(
+            f"The catalogue leaves {parts.plural(len(gone), 'photo', 'photos')} out, whose files "
+            f"are gone ({parts.plain(gone[0].name)}{', …' if len(gone) > 1 else ''}); "
+            "add them again.",
+            icon=":material/warning:",
+        )
     st.download_button(
         "Download the catalogue",
         lambda: _catalogue(photos, names, labels),

@@ -9,12 +9,14 @@ from hangtag.app.views.paste import paste_button
 from hangtag.app.workspace import Workspace
 
 
-def intake(workspace: Workspace) -> None:
+def intake() -> None:
     """Show the uploader and the button to paste."""
     # A new key empties the uploader, which frees the memory that its files take.
     key = f"upload-{st.session_state.get('uploads', 0)}"
 
     def arrived() -> None:
+        # The sitting that the page showed may have ended meanwhile, by Start over in another tab.
+        workspace = session.workspace()
         for file in st.session_state[key]:
             workspace.receive(unpack(file.name, file))
         st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1
@@ -28,7 +30,7 @@ def intake(workspace: Workspace) -> None:
     )
 
     def pasted(upload: Upload) -> None:
-        workspace.receive([upload])
+        session.workspace().receive([upload])
 
     paste_button(pasted)
 
@@ -42,9 +44,10 @@ def tag_waiting(workspace: Workspace) -> None:
     if not workspace.waiting:
         return
     tagger = session.tagger()
-    total, done = workspace.waiting, 0
+    done = 0
     bar = st.progress(0.0)
-    while workspace.waiting:
+    while waiting := workspace.waiting:
+        total = done + waiting  # another tab of the same sitting may be adding photos
         bar.progress(
             done / total, f"Tagging {parts.plural(total, 'photo', 'photos')}: {done:,} done …"
         )

@@ -32,8 +32,25 @@ def table(review: Review, chosen: Filter) -> None:
         st.button("Doubtful first again", icon=":material/sort:", on_click=_sort)
         st.caption("Choose another value in a cell, or tick **right** to confirm a row as it is.")
     shown = page_of(photos, PER_PAGE, "table page")
-    version = st.session_state.get("table version", 0)
-    _editor(review, shown, names, key=f"table {hash((order, shown[0].key, version))}")
+    key = f"table {hash((order, shown[0].key, _version()))}"
+    st.session_state["table key"] = key
+    _editor(review, shown, names, key)
+
+
+def _version() -> int:
+    """Number the editors; one that was left, as by another view or Start over, isn't come back to.
+
+    What it had reported would keep the same edits from being taken over again.
+    """
+    last = st.session_state.get("table key")
+    if last is not None and last not in st.session_state:
+        st.session_state.pop(f"{last} taken over", None)
+        _renew()
+    return st.session_state.get("table version", 0)
+
+
+def _renew() -> None:
+    st.session_state["table version"] = st.session_state.get("table version", 0) + 1
 
 
 def _which(review: Review) -> str:
@@ -67,7 +84,7 @@ def _editor(review: Review, photos: list[ReviewedPhoto], names: list[str], key: 
         edits = st.session_state[key]["edited_rows"]
         taken = st.session_state.setdefault(f"{key} taken over", {})
         if take_over(review, photos, names, edits, taken):
-            st.session_state["table version"] = st.session_state.get("table version", 0) + 1
+            _renew()
 
     columns: dict[str, Any] = {
         "picture": st.column_config.ImageColumn("Photo", width=70, pinned=True),

@@ -26,7 +26,7 @@ def page() -> None:
                 "what it says. Look through the doubtful ones, then download the table.",
             )
         )
-        intake(workspace)
+        intake()
         tag_waiting(workspace)
         return
     with st.container(horizontal=True, vertical_alignment="center", key="views"):
@@ -41,7 +41,7 @@ def page() -> None:
         )
         st.space("stretch")
         with st.popover("Add photos", icon=":material/add_photo_alternate:", width=160):
-            intake(workspace)
+            intake()
         with st.popover("Start over", type="tertiary", icon=":material/delete:"):
             st.write("This deletes the photos and every decision about them.")
             st.button("Delete and start over", type="primary", on_click=session.start_over)
