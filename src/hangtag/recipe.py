@@ -395,25 +395,19 @@ def _whole(text: str, where: str, files_read: list[Path]) -> dict[str, Any]:
 
 
 def _weighing(whole: dict[str, Any], own: dict[str, Any], where: str) -> dict[str, Any]:
-    """A whole recipe, if what its own file weighs is learnt, without its base's other weights."""
+    """A whole recipe, if what its own file weighs is learnt; a base may weigh more than that."""
     lists = [whole.get(key, []) for key in ("details", "auxiliary")]
     lists.append(whole.get("attributes", list(PRODUCT_ATTRIBUTES)))
-    if not all(isinstance(one, list) for one in lists):
-        return whole  # which is refused for that
-    learnt = [name for one in lists for name in one if isinstance(name, str)]
-    for name in _weights(own):
-        if name not in learnt:
-            near = difflib.get_close_matches(name, learnt, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise RecipeError(f"{where}: loss.attribute_weights.{name}: isn't learnt{hint}")
-    weights = {name: weight for name, weight in _weights(whole).items() if name in learnt}
-    return whole | {"loss": whole["loss"] | {"attribute_weights": weights}} if weights else whole
-
-
-def _weights(recipe: dict[str, Any]) -> dict[str, Any]:
-    loss = recipe.get("loss")
+    loss = own.get("loss")
     weights = loss.get("attribute_weights") if isinstance(loss, dict) else None
-    return weights if isinstance(weights, dict) else {}
+    if isinstance(weights, dict) and all(isinstance(one, list) for one in lists):
+        learnt = [name for one in lists for name in one if isinstance(name, str)]
+        for name in weights:
+            if name not in learnt:
+                near = difflib.get_close_matches(name, learnt, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise RecipeError(f"{where}: loss.attribute_weights.{name}: isn't learnt{hint}")
+    return whole
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

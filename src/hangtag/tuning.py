@@ -194,10 +194,19 @@ def train_trial(
 def write_recipe(recipe: Recipe, file: Path) -> None:
     """Write a recipe file that states what isn't the default.
 
+    Weights of attributes that aren't learnt, which its base may have had, are left out.
+
     Raises:
         HangtagError: It can't be written.
     """
-    stated = recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    learnt = {*recipe.attributes, *recipe.details, *recipe.auxiliary}
+    weights = recipe.loss.attribute_weights
+    loss = recipe.loss.model_copy(
+        update={"attribute_weights": {one: weights[one] for one in weights if one in learnt}}
+    )
+    stated = recipe.model_copy(update={"loss": loss}).model_dump(
+        mode="json", exclude_defaults=True, exclude_none=True
+    )
     data = {"format_version": recipe.format_version, **stated}
     try:
         file.write_text(tomli_w.dumps(data), "utf-8")
