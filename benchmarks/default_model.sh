@@ -20,9 +20,9 @@ photos="--alternate larger.zip --extra real-world.zip --details details.csv"
 types="$photos --details phone_types.csv"
 looks="$types --details phone_looks.csv"
 
-# A model's files get their places when the model has been judged, model.json last.
+# A model gets its model.json last, when it has been judged.
 finished() {
-    [ -s "$1/README.md" ] && [ -s "$1/model.json" ]
+    [ -s "$1/model.json" ]
 }
 
 # train RUN OPTION...

@@ -19,7 +19,7 @@ echo "$@" >> typed
 while [ "$1" != -o ]; do shift; done
 mkdir -p "$2/checkpoints"
 if [ "$2" = "$STOPS" ]; then touch "$2/checkpoints/step-0000200.ckpt"; exit 130; fi
-echo card > "$2/README.md"
+echo {} > "$2/model.json"
 """
 
 
