@@ -73,3 +73,37 @@ def test_photos_from_elsewhere_may_lie_in_any_direction_and_shop_photos_stand() 
     photo[photo[..., 0] == 0] = 255
     on_white = np.where(photo[..., 1] == 0, 255, 0).astype(np.uint8)
     assert np.abs(laid(photo, on_white, 0, free=1) - photo).max() < 1
+
+
+def plainly(photo: np.ndarray, **changes: float) -> np.ndarray:
+    """How training shows forty of a photo that isn't changed otherwise: (40, 128, 96, 3)."""
+    still = Augmentation(
+        flip=False, zoom=(1, 1), stretch=0, rotation=0, shift=0, brightness=0, contrast=0,
+        colour_cast=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    photos = np.repeat(np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])[None], 40, 0)
+    augment = Augmenter(still.model_copy(update=changes))
+    return augment(torch.from_numpy(photos), (128, 96)).permute(0, 2, 3, 1).numpy()
+
+
+def test_some_photos_show_the_product_twice() -> None:
+    photo = np.full((128, 96, 3), 255, np.uint8)
+    photo[44:84, 20:40] = [200, 0, 0]
+    shown = plainly(photo, paired=0.5)
+    alone = np.abs(shown - photo).max((1, 2, 3)) < 1
+    assert 8 < alone.sum() < 32
+    twice = shown[~alone]
+    assert (twice[:, :30] == 255).all() and (twice[:, -30:] == 255).all()
+    red = twice[..., 1] < 128
+    assert red[:, :, :48].any((1, 2)).all()
+    beside = red[:, :, 48:].mean((1, 2))
+    assert beside.min() < 0.04 < beside.max()
+
+
+def test_parts_of_some_photos_are_hidden() -> None:
+    photo = np.full((128, 96, 3), [10, 200, 90], np.uint8)
+    shown = plainly(photo, covered=0.5)
+    hidden = (np.abs(shown - photo).max(-1) > 1).mean((1, 2))
+    assert 8 < (hidden > 0).sum() < 32
+    assert hidden.max() < 0.21

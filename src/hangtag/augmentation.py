@@ -26,6 +26,9 @@ _GROUND = 0.2
 _SHADOW = 12
 """Into how many parts each side is cut to blur a shadow."""
 
+_HIDDEN = (0.15, 0.45)
+"""Of a photo's height and width, how much a rectangle hides at least and at most."""
+
 _QUALITY = (15, 70)
 """From which to below which quality photos are saved as JPEG."""
 
@@ -71,6 +74,10 @@ class Augmenter:
         colours = self._light(colours)
         if self.recipe.background or self.recipe.cuts_out:
             colours = self._replace_background(colours, product, _on_white(photos))
+        if self.recipe.paired:
+            colours = self._paired(colours)
+        if self.recipe.covered:
+            colours = self._covered(colours)
         if self.recipe.soften:
             colours = self._soften(colours)
         if self.recipe.noise:
@@ -171,6 +178,36 @@ class Augmenter:
             real = torch.rand(count, device=device) < 0.7
             behind = torch.where(_each(real), scenes, behind)
         return behind
+
+    def _paired(self, colours: Tensor) -> Tensor:
+        """Show some photos twice beside each other, the second time mirrored or from nearer."""
+        chosen = torch.rand(len(colours), device=colours.device) < self.recipe.paired
+        once = colours[chosen]
+        height, width = (side // 2 for side in colours.shape[-2:])
+        top, left = height // 2, width // 2
+        near = once[:, :, top : top + height, left : left + width]
+        half = functional.interpolate(once, (height, width), mode="bilinear", antialias=True)
+        nearer = _each(torch.rand(len(once), device=colours.device) < 0.5)
+        ground = colours[:, :, [0, -1]].mean((2, 3))[chosen][..., None, None]
+        both = ground.repeat(1, 1, *colours.shape[-2:])
+        both[:, :, top : top + height, :width] = half
+        both[:, :, top : top + height, width : 2 * width] = torch.where(nearer, near, half.flip(3))
+        paired = colours.clone()
+        paired[chosen] = both
+        return paired
+
+    def _covered(self, colours: Tensor) -> Tensor:
+        """Hide a part of some photos (random erasing; Zhong et al. 2020)."""
+        count, device = len(colours), colours.device
+        sides = _uniform((2, count, 1, 1), *_HIDDEN, device)
+        middles = torch.rand(2, count, 1, 1, device=device)
+        down, across = (torch.linspace(0, 1, side, device=device) for side in colours.shape[-2:])
+        hidden = ((down[:, None] - middles[0]).abs() < sides[0] / 2) & (
+            (across - middles[1]).abs() < sides[1] / 2
+        )
+        chosen = torch.rand(count, 1, 1, device=device) < self.recipe.covered
+        plain = torch.rand(count, 3, 1, 1, device=device)
+        return torch.where((hidden & chosen)[:, None], plain, colours)
 
     def _soften(self, colours: Tensor) -> Tensor:
         chosen = torch.rand(len(colours), device=colours.device) < self.recipe.soften

@@ -166,6 +166,10 @@ class Augmentation(_Section):
     """Share of the garments' photos on white whose wearer is taken away, where a face is found."""
     worn: dict[str, list[str]] = {"masterCategory": ["Apparel"]}
     """Labels that only garments have, by attribute."""
+    paired: float = Field(0.0, ge=0, le=1)
+    """Share of the photos shown twice beside each other, as shops show front and back."""
+    covered: float = Field(0.0, ge=0, le=1)
+    """Share of the photos of which a plain rectangle hides a part."""
     soften: float = Field(0.0, ge=0, le=1)
     """Share of the photos that lose detail, so that sharpness tells nothing."""
     jpeg: float = Field(0.0, ge=0, le=1)
