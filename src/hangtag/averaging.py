@@ -6,21 +6,26 @@ calibrated anew (Wortsman et al., "Model soups", 2022).
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from hangtag.attributes import Attribute
+from hangtag.combining import (
+    Sources,
+    earlier_commands,
+    other_values,
+    require_likeness,
+    require_new,
+    write_combined,
+)
 from hangtag.errors import HangtagError
-from hangtag.finishing import finish
-from hangtag.model import Model, read_model
+from hangtag.model import read_model
 from hangtag.network import HangtagNetwork
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.resuming import NETWORK, RUN, read_checkpoint
-from hangtag.split import Kind
-from hangtag.training_data import prepare, read_catalogues, require_photos
 from hangtag.warm_start import take_head
 from hangtag.weights import WeightsError, read_state
 
@@ -67,75 +72,35 @@ def average(
     folder = Path(output)
     if len(models) < 2:
         raise HangtagError("an average needs two models or checkpoints of one network")
-    if folder.exists():
-        raise HangtagError(f"{folder}: exists already; choose another folder or remove it")
+    require_new(folder)
     first = read_model(models[0])
-    if not first.info.recipe:
-        raise HangtagError(f"{models[0]}: says nothing of its recipe; put another model first")
-    recipe = Recipe.model_validate(first.info.recipe)
     opened = [read_model(one) for one in models if not _is_checkpoint(one)]
     for model in opened:
-        _require_likeness(model, first)
-    heads = first.info.vocabularies()
-    states = [(str(one), _read(one, heads)) for one in models]
-    catalogue, *extras = read_catalogues(catalogue, extra, details)
-    data = prepare(
-        catalogue,
-        # What only teaches the backbone isn't needed any more, nor what the models didn't learn.
-        recipe.model_copy(update={"auxiliary": [], "details": list(first.info.details)}),
-        alternate=Path(alternate) if alternate else None,
-        extra=extras,
-        split=cast(Kind, first.info.split),
-        vocabularies=heads,
-        progress=progress,
-    )
-    require_photos(data, catalogue, alternate)
-    if lacking := [name for name in first.info.details if name not in data.details]:
-        raise HangtagError(
-            f"{catalogue.source}: lacks {', '.join(lacking)}, which the models tag; name the table "
-            "that has them with --details"
-        )
-    network = HangtagNetwork(recipe.network, heads, recipe.input_size, from_scratch=True)
-    network.load_state_dict(_mean(states, network.state_dict()))
-    commands = [typed for model in opened for typed in model.info.commands]
-    facts = {
-        "name": name or folder.name,
-        "from_scratch": False,
-        "average of": [Path(one).name for one in models],
-        "earlier commands": list(dict.fromkeys(commands)),
-    }
-    finish(
-        network,
-        recipe,
-        data,
-        catalogue=catalogue,
-        alternate=alternate,
-        extra=extra,
-        folder=folder,
-        facts=facts,
+        require_likeness(model, first, "average")
+
+    def mean(recipe: Recipe, heads: Sequence[Attribute]) -> HangtagNetwork:
+        states = [(str(one), _read(one, heads)) for one in models]
+        network = HangtagNetwork(recipe.network, heads, recipe.input_size, from_scratch=True)
+        network.load_state_dict(_mean(states, network.state_dict()))
+        return network
+
+    return write_combined(
+        first,
+        mean,
+        Sources(catalogue, alternate, extra, details),
+        folder,
+        {
+            "name": name,
+            "average of": [Path(one).name for one in models],
+            "earlier commands": earlier_commands(opened),
+        },
         command=command,
         progress=progress,
     )
-    return folder
 
 
 def _is_checkpoint(model: str | Path) -> bool:
     return Path(model).suffix == ".ckpt"
-
-
-def _require_likeness(model: Model, first: Model) -> None:
-    """Refuse a model that tags something else or has seen other products than the first one."""
-    if model.info.split != first.info.split:
-        raise HangtagError(
-            f"{model.folder}: was trained on the {model.info.split} split, {first.folder} on the "
-            f"{first.info.split} one; average models of one split"
-        )
-    mine, theirs = (
-        {one.name: set(one.values) for one in each.info.attributes} for each in (model, first)
-    )
-    for name in [*theirs, *mine]:
-        if mine.get(name) != theirs.get(name):
-            raise HangtagError(_other_values(model.folder, name))
 
 
 def _read(model: str | Path, heads: Sequence[Attribute]) -> dict[str, Tensor]:
@@ -155,17 +120,10 @@ def _read(model: str | Path, heads: Sequence[Attribute]) -> dict[str, Tensor]:
     for head in heads:
         theirs = known.get(head.name, head)
         if set(theirs.values) != set(head.values):
-            raise HangtagError(_other_values(model, head.name))
+            raise HangtagError(other_values(model, head.name, "average"))
         if theirs != head:
             take_head(head, theirs, ordered, state)
     return ordered
-
-
-def _other_values(model: str | Path, attribute: str) -> str:
-    return (
-        f"{model}: has other values of {attribute!r} than the first model; "
-        "average models of one catalogue's vocabularies"
-    )
 
 
 def _mean(

@@ -32,8 +32,7 @@ def write_card(info: ModelInfo) -> str:
         f"# {info.name}",
         "",
         f"Tags fashion product photos: {', '.join(one.name for one in info.attributes)}. "
-        f"Input {info.input_size[0]}×{info.input_size[1]} pixels, backbone "
-        f"{info.recipe.get('network', {}).get('backbone', 'unknown')}.",
+        f"Input {info.input_size[0]}×{info.input_size[1]} pixels, {_backbone(info)}.",
         "",
         "## Data",
         f"{training.get('catalogue', 'a catalogue')}: {products.get('train', 0):,} products to "
@@ -50,6 +49,11 @@ def write_card(info: ModelInfo) -> str:
         lines += ["", f"It went on from the model {training['start']}."]
     if "average of" in training:
         lines += ["", f"Its weights are the mean of: {', '.join(training['average of'])}."]
+    if "ensemble of" in training:
+        lines += [
+            "",
+            f"It says the mean of what these models say: {', '.join(training['ensemble of'])}.",
+        ]
     if "calibrated on" in training:
         on = training["calibrated on"]
         lines += [
@@ -64,6 +68,12 @@ def write_card(info: ModelInfo) -> str:
     if info.commands:
         lines += ["## Commands that trained it", "```", *info.commands, "```", ""]
     return "\n".join(lines)
+
+
+def _backbone(info: ModelInfo) -> str:
+    if several := info.training.get("backbones"):
+        return f"backbones {' and '.join(several)}"
+    return f"backbone {info.recipe.get('network', {}).get('backbone', 'unknown')}"
 
 
 def _table(numbers: dict[str, dict[str, float]]) -> list[str]:

@@ -164,6 +164,7 @@ def web_app(
 
 app.command()(training.train)
 app.command()(training.average)
+app.command()(training.ensemble)
 app.command()(training.calibrate)
 app.command()(training.compare)
 app.command()(training.tune)

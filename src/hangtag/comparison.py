@@ -11,6 +11,7 @@ import numpy as np
 
 from hangtag.catalogue import read_catalogue
 from hangtag.common_ground import CommonTask, common_tasks
+from hangtag.eight_bits import SCALE
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import INFO, Model, read_model
@@ -40,9 +41,9 @@ class Row:
 
     Attributes:
         name: The recipe's, or the model's if it has none.
-        backbone: timm's name, or ``cnn``.
-        start: ``pretrained``, ``from scratch``, ``from`` another model or ``average of`` some,
-            and ``frozen`` where the backbone stays so.
+        backbone: timm's name, or ``cnn``; those of an ensemble with ``+`` between them.
+        start: ``pretrained``, ``from scratch``, ``from`` another model, ``average of`` or
+            ``ensemble of`` some, and ``frozen`` where the backbone stays so.
         input_size: Height and width in pixels.
         epochs: Of the recipe; None for an average, which wasn't trained.
         minutes: Of training; None where the model doesn't say. What recipes share (decoded photos,
@@ -195,15 +196,17 @@ def _row(name: str, evaluated: "Evaluation", speed: float) -> Row:
         start = f"from {facts['start']}"
     if "average of" in facts:
         start = f"average of {', '.join(facts['average of'])}"
+    if "ensemble of" in facts:
+        start = f"ensemble of {', '.join(facts['ensemble of'])}"
     if recipe.network.frozen:
         start += ", frozen"
     summary = evaluated.summary()
     return Row(
         name=name,
-        backbone=recipe.network.backbone,
+        backbone=" + ".join(facts.get("backbones", [recipe.network.backbone])),
         start=start,
         input_size=model.info.input_size,
-        epochs=None if "average of" in facts else recipe.schedule.epochs,
+        epochs=None if {"average of", "ensemble of"} & facts.keys() else recipe.schedule.epochs,
         minutes=facts.get("minutes"),
         device=facts.get("device"),
         parameters=count_parameters(model),
@@ -228,7 +231,7 @@ def count_parameters(model: Model) -> int:
         return sum(
             int(np.prod(file.get_slice(name).get_shape()))
             for name in file.keys()  # noqa: SIM118
-            if not name.endswith(_STATISTICS)
+            if not name.endswith((*_STATISTICS, SCALE))
         )
 
 

@@ -23,6 +23,7 @@ from hangtag.calibration import (
 )
 from hangtag.card import write_card
 from hangtag.domain import fit_domain
+from hangtag.ensemble import Ensemble
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import CARD, INFO, ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
@@ -58,7 +59,7 @@ class TestSet:
 
 
 def finish(
-    network: HangtagNetwork,
+    network: HangtagNetwork | Ensemble,
     recipe: Recipe,
     data: TrainingData,
     *,
@@ -78,7 +79,7 @@ def finish(
 
     Args:
         network: Trained.
-        recipe: It was trained by.
+        recipe: It was trained by; an ensemble's first member, in whose place training can go on.
         data: It was trained on; its validation rows calibrate.
         catalogue: It was trained on; the test products' photos give the card's numbers.
         alternate: As for `hangtag.train`; its photos of the test products are judged, too.

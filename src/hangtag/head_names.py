@@ -9,6 +9,12 @@ from urllib.parse import unquote
 HEADS = "heads."
 """Before the name of each head's weights."""
 
+COLOUR_BRANCH = "palette."
+"""Before the name of each of the colour branch's weights."""
+
+COLOUR_BRANCH_WIDTH = f"{COLOUR_BRANCH}pixels.0.weight"
+"""Those that have as many rows as the branch has channels."""
+
 _ESCAPED = "="
 
 

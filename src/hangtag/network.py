@@ -162,8 +162,14 @@ class HangtagNetwork(nn.Module):
 
     def forward(self, photos: Tensor) -> dict[str, Tensor]:
         """Logits (N, classes) by attribute, of photos float (N, 3, h, w) in 0 to 255."""
+        return self.outputs(photos)[2]
+
+    def outputs(self, photos: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Embeddings (N, D), feature maps (N, F, h', w') and logits of photos as for `forward`."""
         inputs = self.normalise(photos)
-        return self.logits(self.embed(inputs, self.feature_map(inputs)))
+        features = self.feature_map(inputs)
+        embedding = self.embed(inputs, features)
+        return embedding, features, self.logits(embedding)
 
     def normalise(self, photos: Tensor) -> Tensor:
         """Pixels from 0 to 255 into the range that the backbone expects."""

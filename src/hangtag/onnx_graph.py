@@ -13,6 +13,8 @@ from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from safetensors.numpy import save
 from torch import Tensor, nn
 
+from hangtag.eight_bits import SCALE, in_eight_bits
+from hangtag.ensemble import Ensemble
 from hangtag.head_names import HEADS, attribute_of
 from hangtag.model import (
     EMBEDDING,
@@ -30,6 +32,12 @@ _OPSET = 18
 _SMALL = 256
 """Tensors with fewer values stay in full precision; they weigh nothing."""
 
+_LARGE, _CONVOLUTION = 4096, 4
+"""From how many values on, and with how many sides, an ensemble's tensors are stored in eight bits:
+the convolutions across channels, nine tenths of all weights."""
+
+Network = HangtagNetwork | Ensemble
+
 _IN_GRAPH = "network."
 """What the graph puts before the names of the network's weights."""
 
@@ -37,27 +45,25 @@ _IN_GRAPH = "network."
 class _PhotosToLogits(nn.Module):
     """The network with its pre-processing: uint8 (N, h, w, 3) in; embedding, features, logits."""
 
-    def __init__(self, network: HangtagNetwork, attributes: list[str]) -> None:
+    def __init__(self, network: Network, attributes: list[str]) -> None:
         super().__init__()
         self.network = network
         self.attributes = attributes
 
     def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
-        inputs = self.network.normalise(photos.permute(0, 3, 1, 2).float())
-        features = self.network.feature_map(inputs)
-        embedding = self.network.embed(inputs, features)
-        logits = self.network.logits(embedding)
+        embedding, features, logits = self.network.outputs(photos.permute(0, 3, 1, 2).float())
         return (embedding, features, *(logits[name] for name in self.attributes))
 
 
 def write_network(
-    network: HangtagNetwork, attributes: list[str], input_size: tuple[int, int], folder: Path
+    network: Network, attributes: list[str], input_size: tuple[int, int], folder: Path
 ) -> None:
     """Write ``model.onnx`` and the weights that it refers to, ``weights.safetensors``.
 
     The graph's input is ``photos``, uint8 (N, h, w, 3); its outputs are ``embedding`` (N, D),
     ``features`` (N, F, h', w') and ``logits/<attribute>`` (N, values), all float32. Weights are
-    stored once, as float16 where they are many, and computed with as float32: the graph says where
+    stored once, as float16 where they are many (an ensemble's, which would be as large as all its
+    members, mostly in eight bits), and computed with as float32: the graph says where
     in the other file each of them lies (ONNX's external data), and whoever goes on training or
     draws heat maps reads that file alone.
 
@@ -75,21 +81,24 @@ def write_network(
     (folder / ONNX).write_bytes(graph.SerializeToString())
 
 
-def _stored(network: HangtagNetwork, attributes: list[str]) -> dict[str, np.ndarray]:
-    """Weights by their name in the network's state."""
+def _stored(network: Network, attributes: list[str]) -> dict[str, np.ndarray]:
+    """Weights by their name in the network's state; an ensemble's largest in eight bits."""
+    compact = isinstance(network, Ensemble)
     arrays = {}
     for name, tensor in network.state_dict().items():
         if name.startswith(HEADS) and attribute_of(name.split(".")[1]) not in attributes:
             continue
         array = tensor.detach().cpu().contiguous().numpy()
-        if array.dtype == np.float32 and array.size >= _SMALL:
+        if compact and array.ndim == _CONVOLUTION and array.size >= _LARGE:
+            array, arrays[name + SCALE] = in_eight_bits(array)
+        elif array.dtype == np.float32 and array.size >= _SMALL:
             array = array.astype(np.float16)
         arrays[name] = array
     return arrays
 
 
 def _exported(
-    network: HangtagNetwork, attributes: list[str], input_size: tuple[int, int]
+    network: Network, attributes: list[str], input_size: tuple[int, int]
 ) -> onnx.ModelProto:
     was_training = network.training
     device = next(network.parameters()).device
@@ -133,7 +142,8 @@ def _refer(model: onnx.ModelProto, weights: Path) -> None:
     data = weights.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     held = json.loads(data[8:start])
-    casts = []
+    before: list[onnx.NodeProto] = []
+    scales: list[str] = []
     for tensor in model.graph.initializer:
         name = tensor.name
         there = held.get(name.removeprefix(_IN_GRAPH))
@@ -146,12 +156,30 @@ def _refer(model: onnx.ModelProto, weights: Path) -> None:
         tensor.data_type = TensorProto.FLOAT
         if there["dtype"] == "F16":
             tensor.name, tensor.data_type = f"{name}/half", TensorProto.FLOAT16
-            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
-        place = {"location": weights.name, "offset": start + first, "length": end - first}
-        for key, value in place.items():
-            tensor.external_data.add(key=key, value=str(value))
-    for position, node in enumerate(casts):
+            before.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+        elif there["dtype"] == "I8":
+            tensor.name, tensor.data_type = f"{name}/rounded", TensorProto.INT8
+            whole, scale = f"{name}/whole", f"{name}{SCALE}"
+            before.append(helper.make_node("Cast", [tensor.name], [whole], to=TensorProto.FLOAT))
+            before.append(helper.make_node("Mul", [whole, scale], [name]))
+            scales.append(scale)
+        _lies_at(tensor, weights.name, start + first, end - first)
+    for name in scales:
+        there = held[name.removeprefix(_IN_GRAPH)]
+        first, end = there["data_offsets"]
+        tensor = model.graph.initializer.add(
+            name=name, data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL
+        )
+        tensor.dims.extend(there["shape"])
+        _lies_at(tensor, weights.name, start + first, end - first)
+    for position, node in enumerate(before):
         model.graph.node.insert(position, node)
+
+
+def _lies_at(tensor: TensorProto, file: str, offset: int, length: int) -> None:
+    """Say where in another file a tensor's bytes are."""
+    for key, value in {"location": file, "offset": offset, "length": length}.items():
+        tensor.external_data.add(key=key, value=str(value))
 
 
 def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> None:

@@ -13,7 +13,8 @@ from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Decoder
 from hangtag.cores import available_cores
 from hangtag.errors import HangtagError
-from hangtag.head_names import attribute_weight
+from hangtag.head_names import COLOUR_BRANCH_WIDTH, HEADS, attribute_weight
+from hangtag.members import members
 from hangtag.model import (
     EMBEDDING,
     FEATURES,
@@ -302,7 +303,7 @@ class Tagger:
             value: One of its values; the most probable one by default.
 
         Returns:
-            float32 (h, w), 0 to 1, of the input's size. For a model whose head isn't linear, how
+            float32 (h, w), 0 to 1, of the input's size. For a model whose heads aren't linear, how
             strong the features are at each place, whatever the value.
         """
         features, logits = self._session.run(
@@ -311,8 +312,8 @@ class Tagger:
         index = self._vocabulary[attribute].index
         row = index[value] if value is not None else int(logits[0].argmax())
         weights = self._head_weights.get(f"heads.{attribute}.weight")
-        if weights is not None and weights.shape[1] >= features.shape[1]:
-            places = np.tensordot(weights[row, : features.shape[1]], features[0], axes=1)
+        if weights is not None and weights.shape[1] == features.shape[1]:
+            places = np.tensordot(weights[row], features[0], axes=1)
         else:
             places = np.linalg.norm(features[0], axis=0)
         places = np.maximum(places - places.min(), 0)
@@ -323,12 +324,20 @@ class Tagger:
         from safetensors import safe_open
 
         with safe_open(self.model.weights_path, "numpy") as file:
-            names = [name for name in file.keys() if name.startswith("heads.")]  # noqa: SIM118
-            if any(name.startswith("neck.") for name in file.keys()):  # noqa: SIM118
+            networks = members({name: name for name in file.keys()})  # noqa: SIM118
+            if any(name.startswith("neck.") for network in networks for name in network):
                 return {}
-            return {
-                attribute_weight(name): file.get_tensor(name).astype(np.float32) for name in names
-            }
+            found: dict[str, list[np.ndarray]] = {}
+            for network in networks:
+                # Behind the features comes what the colour branch sees, which is of no place.
+                branch = network.get(COLOUR_BRANCH_WIDTH)
+                seen = 2 * file.get_slice(branch).get_shape()[0] if branch else 0
+                for name, stored in network.items():
+                    if name.startswith(HEADS) and name.endswith(".weight"):
+                        weights = file.get_tensor(stored).astype(np.float32)
+                        of_features = weights[:, : weights.shape[1] - seen]
+                        found.setdefault(attribute_weight(name), []).append(of_features)
+        return {name: np.concatenate(one, axis=1) for name, one in found.items()}
 
     def _tag_all(self, photos: Sequence[Source]) -> Iterator[PhotoTags]:
         numbered = iter(enumerate(photos))

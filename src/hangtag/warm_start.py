@@ -8,14 +8,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from hangtag.attributes import Attribute
+from hangtag.eight_bits import restored
 from hangtag.errors import HangtagError
-from hangtag.head_names import HEADS, head_name
+from hangtag.head_names import COLOUR_BRANCH, HEADS, head_name
+from hangtag.members import members
 from hangtag.model import Model
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Network, Recipe
 from hangtag.weights import WeightsError, read_state
 
-_COLOUR_BRANCH = "palette."
 _NECK = "neck.0.weight"
 _FIRST_OF_A_HEAD = re.compile(r"heads\.[^.]+(\.0)?\.weight")
 
@@ -75,7 +76,7 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
     colour branch that the model lacks; what it sees counts for nothing at first.
 
     Args:
-        start: A trained model.
+        start: A trained model; of an ensemble the first network.
         network: To change. Its backbone and neck must be shaped like the model's, and so must its
             colour branch if the model has one.
         attributes: The network's own.
@@ -87,7 +88,7 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
         WeightsError: The model is another network.
     """
     known = {attribute.name: attribute for attribute in start.info.vocabularies()}
-    state = read_state(start.weights_path)
+    state = members(restored(read_state(start.weights_path)))[0]
     own = network.state_dict()
     if not any(map(_of_branch, state)):
         state = _with_colour_branch(state, network)
@@ -128,7 +129,7 @@ def _with_colour_branch(state: dict[str, Tensor], network: HangtagNetwork) -> di
 
 
 def _of_branch(key: str) -> bool:
-    return key.startswith(_COLOUR_BRANCH)
+    return key.startswith(COLOUR_BRANCH)
 
 
 def take_head(

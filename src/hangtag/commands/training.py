@@ -1,4 +1,4 @@
-"""Commands that make models: `train`, `average`, `calibrate`, `compare` and `tune`."""
+"""Commands that make models: `train`, `average`, `ensemble`, `calibrate`, `compare` and `tune`."""
 
 import shlex
 import sys
@@ -24,6 +24,10 @@ _Alternate = Annotated[
 ]
 _Extra = Annotated[
     list[Path] | None, typer.Option(help="Another catalogue to learn from; may be repeated.")
+]
+_ExtraLearnt = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another catalogue that they learnt from; may be repeated."),
 ]
 _Details = Annotated[
     list[Path] | None,
@@ -115,10 +119,7 @@ def average(
     *,
     output: _Output,
     alternate: _Alternate = None,
-    extra: Annotated[
-        list[Path] | None,
-        typer.Option(help="Another catalogue that they learnt from; may be repeated."),
-    ] = None,
+    extra: _ExtraLearnt = None,
     details: _Details = None,
     name: _Name = None,
 ) -> None:
@@ -143,6 +144,45 @@ def average(
             progress=tell,
         )
     typer.echo(f"{folder}: averaged; see {folder / 'README.md'} for its numbers")
+
+
+def ensemble(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names or folders of models of one input size; then the catalogue.",
+            metavar="MODEL MODEL... CATALOGUE",
+            show_default=False,
+        ),
+    ],
+    *,
+    output: _Output,
+    alternate: _Alternate = None,
+    extra: _ExtraLearnt = None,
+    details: _Details = None,
+    name: _Name = None,
+) -> None:
+    """Put models together into one that says the mean of what they say.
+
+    It is more often right than each of them, for the time of all. Their networks may differ.
+
+    Example: hangtag ensemble small large fashion-product-images-small.zip -o both
+    """
+    from hangtag.progress import step_progress
+
+    with step_progress() as tell:
+        folder = require("train", "hangtag.ensembling").ensemble(
+            models[:-1],
+            models[-1],
+            output,
+            alternate=alternate,
+            extra=extra or (),
+            details=details or (),
+            name=name,
+            command=_typed(),
+            progress=tell,
+        )
+    typer.echo(f"{folder}: put together; see {folder / 'README.md'} for its numbers")
 
 
 def calibrate(
