@@ -12,6 +12,7 @@ from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.model import WEIGHTS, read_model
 from hangtag.recipe import Recipe
+from hangtag.resuming import only_run
 from hangtag.training import CHECKPOINTS, LOGS, newest_checkpoint, train
 from hangtag.training_data import TrainingBatches, prepare
 from short_runs import phone_photos, shorter
@@ -103,6 +104,15 @@ def test_a_run_goes_on_in_another_folder_and_from_an_older_checkpoint(
     model = train(drawn_catalogue, shorter(tiny_recipe, 2), moved, resume=True)
     assert read_model(model).info.name == "moved"
     assert file.stat().st_mtime_ns == before
+
+
+def test_two_trainings_never_write_into_one_folder(
+    stopped: Path, drawn_catalogue: Path, tiny_recipe: Recipe
+) -> None:
+    with only_run(stopped), pytest.raises(HangtagError, match="another training writes into it"):
+        train(drawn_catalogue, shorter(tiny_recipe, 2), stopped, resume=True)
+    with only_run(stopped):
+        pass
 
 
 def test_what_is_in_the_way_or_missing_is_said_before_training(

@@ -2,14 +2,19 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 from pydantic import ValidationError
 
+from hangtag.cache import cache_folder
 from hangtag.errors import HangtagError
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Recipe
@@ -28,6 +33,28 @@ _MAY_DIFFER: Any = {
     "schedule": {"stages", "learning_rate", "backbone_rate", "patience"},
 }
 """Keys of a recipe that may be others when a run goes on: how long, and how fast."""
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Keep other trainings on this machine away from a run's folder.
+
+    Raises:
+        HangtagError: One is writing into it.
+    """
+    if getattr(rank_zero_only, "rank", 0):
+        # The first process of a distributed run holds it for all.
+        yield
+        return
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(cache_folder() / f"run-{place}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise HangtagError(
+            f"{folder}: another training writes into it; wait for it, stop it, or take another -o"
+        ) from error
 
 
 def describe(recipe: Recipe, data: TrainingData) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from hangtag.lightning_module import Lesson
 from hangtag.model import INFO, read_model
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
-from hangtag.resuming import WhereItLies, read_checkpoint, require_same_run
+from hangtag.resuming import WhereItLies, only_run, read_checkpoint, require_same_run
 from hangtag.split import Kind, require_split
 from hangtag.teachers import soft_labels
 from hangtag.trainer import make_trainer
@@ -92,8 +92,9 @@ def train(
 
     Raises:
         HangtagError: Anything a user can mend: unreadable input, weights that can't be had, an
-            output folder that holds another run or a model, no photos, a run to resume that began
-            with something else, a start or a teacher that has seen test products.
+            output folder that holds another run or a model or into which another training writes,
+            no photos, a run to resume that began with something else, a start or a teacher that has
+            seen test products.
     """
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
@@ -105,84 +106,86 @@ def train(
     folder = Path(output)
     if folder.is_file():
         raise HangtagError(f"{folder}: is a file; a model is a folder, so take another -o")
-    checkpoint = newest_checkpoint(folder) if resume else None
-    if checkpoint is None and list((folder / CHECKPOINTS).glob("*.ckpt")):
-        raise HangtagError(
-            f"{folder}: holds an unfinished or finished run; go on with --resume or take another -o"
-        )
-    if checkpoint is None and (folder / INFO).exists():
-        raise HangtagError(f"{folder}: holds a model; take another -o or remove it")
-    started_from = read_model(start) if start is not None else None
-    if started_from is not None:
-        recipe = adopt_network(recipe, started_from)
-    taught_by = [read_model(teacher) for teacher in teachers]
-    for model in [*([started_from] if started_from else []), *taught_by]:
-        # Of another catalogue's products none is known to be among these test products.
-        if model.info.training.get("catalogue") == catalogue.source.name:
-            require_split(model, split)
-    started = time.monotonic()
-    seed_everything(recipe.seed, verbose=False)
-    data = prepare(
-        catalogue,
-        recipe,
-        alternate=Path(alternate) if alternate else None,
-        extra=extras,
-        split=split,
-        progress=progress,
-    )
-    require_photos(data, catalogue, alternate)
-    named = sum(len(one) - one.table["photo"].null_count() for one in (catalogue, *extras))
-    if unreadable := named - int((data.own != NO_PHOTO).sum()):
-        photos = "photo" if unreadable == 1 else "photos"
-        print(f"left out: {unreadable:,} {photos} that can't be read", file=sys.stderr)
-    if data.left_out:
-        names = ", ".join(data.left_out)
-        print(f"not learnt, for want of such a column: {names}", file=sys.stderr)
-    if taught_by:
-        folders = [teacher.folder for teacher in taught_by]
-        data = replace(data, soft=soft_labels(folders, catalogue, data, progress))
-    lesson = Lesson(
-        recipe,
-        data,
-        weights=Path(weights) if weights else None,
-        scratch=from_scratch or started_from is not None,
-    )
-    if started_from is not None:
-        start_from(started_from, lesson.network, [*data.attributes, *data.auxiliary])
-        if recipe.network.frozen:
-            lesson.network.freeze_features()
-    if checkpoint is not None:
-        require_same_run(checkpoint, recipe, data, lesson.network)
-    if is_cacheable(recipe, started=started_from is not None):
-        lesson.features = cached_features(lesson.network, recipe, data.pool, progress)
-    best = _fit(lesson, folder, checkpoint)
-    lesson.load_state_dict(read_checkpoint(best)["state_dict"])
-    if lesson.global_rank == 0:
-        facts: dict[str, Any] = {
-            "name": name or folder.name,
-            "from_scratch": from_scratch or not recipe.network.pretrained,
-            "minutes": round((time.monotonic() - started) / 60, 1),
-            "device": lesson.device.type,
-        }
+    with only_run(folder):
+        checkpoint = newest_checkpoint(folder) if resume else None
+        if checkpoint is None and list((folder / CHECKPOINTS).glob("*.ckpt")):
+            raise HangtagError(
+                f"{folder}: holds an unfinished or finished run; go on with --resume "
+                "or take another -o"
+            )
+        if checkpoint is None and (folder / INFO).exists():
+            raise HangtagError(f"{folder}: holds a model; take another -o or remove it")
+        started_from = read_model(start) if start is not None else None
         if started_from is not None:
-            facts["start"] = started_from.info.name
-        if taught_by:
-            facts["teachers"] = [teacher.info.name for teacher in taught_by]
-        if came_from := [*([started_from] if started_from else []), *taught_by]:
-            typed = [command for model in came_from for command in model.info.commands]
-            facts["earlier commands"] = list(dict.fromkeys(typed))
-        finish(
-            lesson.network,
+            recipe = adopt_network(recipe, started_from)
+        taught_by = [read_model(teacher) for teacher in teachers]
+        for model in [*([started_from] if started_from else []), *taught_by]:
+            # Of another catalogue's products none is known to be among these test products.
+            if model.info.training.get("catalogue") == catalogue.source.name:
+                require_split(model, split)
+        started = time.monotonic()
+        seed_everything(recipe.seed, verbose=False)
+        data = prepare(
+            catalogue,
             recipe,
-            data,
-            catalogue=catalogue,
-            alternate=alternate,
-            extra=extra,
-            folder=folder,
-            facts=facts,
-            command=command,
+            alternate=Path(alternate) if alternate else None,
+            extra=extras,
+            split=split,
             progress=progress,
         )
+        require_photos(data, catalogue, alternate)
+        named = sum(len(one) - one.table["photo"].null_count() for one in (catalogue, *extras))
+        if unreadable := named - int((data.own != NO_PHOTO).sum()):
+            photos = "photo" if unreadable == 1 else "photos"
+            print(f"left out: {unreadable:,} {photos} that can't be read", file=sys.stderr)
+        if data.left_out:
+            names = ", ".join(data.left_out)
+            print(f"not learnt, for want of such a column: {names}", file=sys.stderr)
+        if taught_by:
+            folders = [teacher.folder for teacher in taught_by]
+            data = replace(data, soft=soft_labels(folders, catalogue, data, progress))
+        lesson = Lesson(
+            recipe,
+            data,
+            weights=Path(weights) if weights else None,
+            scratch=from_scratch or started_from is not None,
+        )
+        if started_from is not None:
+            start_from(started_from, lesson.network, [*data.attributes, *data.auxiliary])
+            if recipe.network.frozen:
+                lesson.network.freeze_features()
+        if checkpoint is not None:
+            require_same_run(checkpoint, recipe, data, lesson.network)
+        if is_cacheable(recipe, started=started_from is not None):
+            lesson.features = cached_features(lesson.network, recipe, data.pool, progress)
+        best = _fit(lesson, folder, checkpoint)
+        lesson.load_state_dict(read_checkpoint(best)["state_dict"])
+        if lesson.global_rank == 0:
+            facts: dict[str, Any] = {
+                "name": name or folder.name,
+                "from_scratch": from_scratch or not recipe.network.pretrained,
+                "minutes": round((time.monotonic() - started) / 60, 1),
+                "device": lesson.device.type,
+            }
+            if started_from is not None:
+                facts["start"] = started_from.info.name
+            if taught_by:
+                facts["teachers"] = [teacher.info.name for teacher in taught_by]
+            if came_from := [*([started_from] if started_from else []), *taught_by]:
+                typed = [command for model in came_from for command in model.info.commands]
+                facts["earlier commands"] = list(dict.fromkeys(typed))
+            finish(
+                lesson.network,
+                recipe,
+                data,
+                catalogue=catalogue,
+                alternate=alternate,
+                extra=extra,
+                folder=folder,
+                facts=facts,
+                command=command,
+                progress=progress,
+            )
     return folder
 
 
