@@ -1,5 +1,5 @@
 #!/bin/sh
-# Trains the model that ships, from ImageNet weights on: sh benchmarks/default_model.sh DATA RUNS
+# Trains the models that ship, from ImageNet weights on: sh benchmarks/default_model.sh DATA RUNS
 #
 # DATA holds fashion-product-images-small.zip, larger.zip, real-world.zip and details.csv; each run
 # becomes a folder in RUNS. The same command goes on after a stop: runs that are finished are passed
@@ -34,39 +34,45 @@ train() {
     hangtag train "$shop" -o "$run" "$@"
 }
 
-# average RUN MODEL... CATALOGUE OPTION...
-average() {
-    run=$1
-    shift
+# combine average|ensemble RUN MODEL... CATALOGUE OPTION...
+combine() {
+    command=$1
+    run=$2
+    shift 2
     if finished "$run"; then return; fi
     rm -rf "$run"
-    hangtag average "$@" -o "$run"
+    hangtag "$command" "$@" -o "$run"
 }
 
 train one $photos --name hangtag-default-1
 train two --recipe fine-tune --start one $photos --name hangtag-default-2
 train variety --recipe variety --start two $photos
-average average variety two variety/checkpoints/step-0003600.ckpt "$shop" $photos \
+combine average average variety two variety/checkpoints/step-0003600.ckpt "$shop" $photos \
     --name hangtag-default-3
 train plain --recipe two_cores/plain.toml
 train taught --recipe taught --start average --teacher average --teacher plain $photos \
     --name hangtag-default-4
 train elsewhere --recipe elsewhere --start taught --teacher taught --teacher average \
     --teacher plain $types
-average both elsewhere elsewhere taught "$shop" $types --name hangtag-default-5
+combine average both elsewhere elsewhere taught "$shop" $types --name hangtag-default-5
 train wide --recipe wide --start both --teacher both --teacher average --teacher plain $looks \
     --name hangtag-default-6
 train anywhere --recipe anywhere --start wide --teacher taught --teacher both --teacher wide \
     --teacher plain $looks --name hangtag-default-7
-average mean anywhere wide "$shop" $looks --name hangtag-default-8
+combine average mean anywhere wide "$shop" $looks --name hangtag-default-8
 train plain-lite2 --recipe two_cores/plain-lite2.toml
 train lite2 --recipe two_cores/lite2.toml --start plain-lite2 --teacher taught --teacher both \
     --teacher mean --teacher plain-lite2 $looks
 train lite2-longer --recipe two_cores/lite2-longer.toml --start lite2 --teacher taught --teacher both \
     --teacher mean --teacher plain-lite2 $looks
+combine average lite2-mean lite2-longer lite2-longer lite2 "$shop" $looks
 train larger-teachers --recipe two_cores/larger-teachers.toml --start mean --teacher mean \
     --teacher both --teacher lite2-longer --teacher plain-lite2 $looks
-average last-12 larger-teachers mean "$shop" $looks --name hangtag-default-12
+combine average last-12 larger-teachers mean "$shop" $looks --name hangtag-default-12
 train any-side --recipe two_cores/any-side.toml --start last-12 --teacher mean --teacher both \
     --teacher lite2-longer --teacher plain-lite2 $looks
-average last-13 any-side last-12 "$shop" $looks --name hangtag-default-13
+combine average last-13 any-side last-12 "$shop" $looks --name hangtag-fast-13
+train lite2-any-side --recipe two_cores/lite2-any-side.toml --start lite2-mean --teacher last-13 \
+    --teacher both --teacher plain-lite2 $looks
+combine average lite2-13 lite2-any-side lite2-mean "$shop" $looks
+combine ensemble together last-13 lite2-13 "$shop" $looks --name hangtag-default-14

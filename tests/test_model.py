@@ -8,6 +8,8 @@ from hangtag.calibration import Calibration
 from hangtag.model import ModelError, read_model, write_info
 from hangtag.tagger import Tagger
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.fixture
 def copied(tiny_model: Path, tmp_path: Path) -> Path:
@@ -25,6 +27,18 @@ def test_a_model_folder_opens_wherever_it_lies(copied: Path) -> None:
 def test_a_missing_model_names_those_that_ship() -> None:
     with pytest.raises(ModelError, match="models that ship"):
         read_model("no-such-model")
+
+
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_what_ships_is_small_and_knows_the_example_photos(name: str) -> None:
+    model = read_model(name)
+    assert sum((model.folder / file).stat().st_size for file in model.info.files) < 16e6
+    photos = ROOT / "examples" / "photos"
+    tshirt, watch = Tagger(name).tag([photos / "tshirt.jpg", photos / "watch.jpg"])
+    assert tshirt.tags["articleType"].value == "Tshirts"
+    assert watch.tags["articleType"].value == "Watches"
+    assert (tshirt.model, watch.known_product) == (model.info.name, True)
+    assert name in model.info.name
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors"])
