@@ -91,16 +91,17 @@ def one_at_a_time() -> Measure:
     return run
 
 
-def torch_batches(backbone: str, size: tuple[int, int]) -> Measure:
-    """timm's way: a DataLoader with a worker per core, PyTorch eager on batches."""
+def torch_batches(backbones: Sequence[str], size: tuple[int, int]) -> Measure:
+    """timm's way: a DataLoader with a worker per core, PyTorch eager on batches, each backbone."""
     torch.set_num_threads(available_cores())
-    model = timm.create_model(backbone, pretrained=False).eval()
+    models = [timm.create_model(backbone, pretrained=False).eval() for backbone in backbones]
 
     @torch.inference_mode()
     def run(paths: Sequence[Path]) -> None:
         photos = _Photos(paths, size)
         for batch in DataLoader(photos, batch_size=TORCH_BATCH, num_workers=available_cores()):
-            model(batch)
+            for model in models:
+                model(batch)
 
     return run
 
