@@ -77,9 +77,10 @@ def average(
     opened = [read_model(one) for one in models if not _is_checkpoint(one)]
     for model in opened:
         require_likeness(model, first, "average")
+    heads = first.info.vocabularies()
+    states = [(str(one), _read(one, heads)) for one in models]
 
     def mean(recipe: Recipe, heads: Sequence[Attribute]) -> HangtagNetwork:
-        states = [(str(one), _read(one, heads)) for one in models]
         network = HangtagNetwork(recipe.network, heads, recipe.input_size, from_scratch=True)
         network.load_state_dict(_mean(states, network.state_dict()))
         return network

@@ -105,7 +105,6 @@ def write_combined(
         raise HangtagError(f"{first.folder}: says nothing of its recipe; put another model first")
     recipe = Recipe.model_validate(first.info.recipe)
     heads = first.info.vocabularies()
-    network = make(recipe, heads)
     catalogue, *extras = read_catalogues(sources.catalogue, sources.extra, sources.details)
     data = prepare(
         catalogue,
@@ -124,7 +123,7 @@ def write_combined(
             "that has them with --details"
         )
     finish(
-        network,
+        make(recipe, heads),
         recipe,
         data,
         catalogue=catalogue,
