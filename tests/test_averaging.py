@@ -87,8 +87,8 @@ def test_what_cannot_be_averaged_is_refused(
         average([tiny_model], drawn_catalogue, tmp_path / "new")
     with pytest.raises(HangtagError, match="exists already"):
         average([tiny_model, tiny_model], drawn_catalogue, tmp_path)
-    with pytest.raises(HangtagError, match="default: has other values of 'gender' than the first"):
-        average([tiny_model, "default"], drawn_catalogue, tmp_path / "new")
+    with pytest.raises(HangtagError, match="fast: has other values of 'gender' than the first"):
+        average([tiny_model, "fast"], drawn_catalogue, tmp_path / "new")
     wider = _changed(tiny_model, tmp_path / "wider", BIAS, lambda bias: np.append(bias, bias[:1]))
     with pytest.raises(WeightsError, match=r"another network .* one recipe"):
         average([tiny_model, wider], drawn_catalogue, tmp_path / "new")

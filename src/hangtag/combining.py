@@ -43,7 +43,8 @@ def require_new(folder: Path) -> None:
 
 
 def require_likeness(model: Model, first: Model, verb: str) -> None:
-    """Refuse a model that tags something else or has seen other products than the first one.
+    """Refuse an ensemble, and a model that tags something else or has seen other products than
+    the first one.
 
     Args:
         model: To compare.
@@ -51,8 +52,13 @@ def require_likeness(model: Model, first: Model, verb: str) -> None:
         verb: What models of one kind could have been done to: "average".
 
     Raises:
-        HangtagError: They differ in split, attributes or values.
+        HangtagError: It's an ensemble, or they differ in split, attributes or values.
     """
+    if "ensemble of" in model.info.training:
+        raise HangtagError(
+            f"{model.folder}: is an ensemble; {verb} the models that it was made of: "
+            f"{', '.join(model.info.training['ensemble of'])}"
+        )
     if model.info.split != first.info.split:
         raise HangtagError(
             f"{model.folder}: was trained on the {model.info.split} split, {first.folder} on the "

@@ -75,10 +75,6 @@ def ensemble(
                 f"{model.folder}: its input is {sizes[0]}, that of {first.folder} {sizes[1]}; "
                 "put together models of one input size"
             )
-        if "ensemble of" in model.info.training:
-            raise HangtagError(
-                f"{model.folder}: is an ensemble itself; name the models that it was made of"
-            )
         if not model.info.recipe:
             raise HangtagError(f"{model.folder}: says nothing of its recipe; leave it out")
     return write_combined(
