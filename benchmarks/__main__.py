@@ -37,13 +37,15 @@ def speed(tagger: Tagger, data: Path, folder: Path, rounds: int, share: float) -
     All ways take turns in each round, so that a change of the machine's pace meets all of them;
     ratios are of one round, and their median over rounds is given.
     """
-    own = tagger.info.recipe["network"]["backbone"]
-    backbones = tagger.info.training.get("backbones", [own])
+    backbones = tagger.info.backbones
     ways = {
         "decoding alone": ("ours", rates.decoding(tagger.input_size)),
         "network alone": ("ours", rates.network(tagger)),
         "pipeline": ("ours", rates.pipeline(tagger)),
-        "timm + DataLoader": ("timm", rates.torch_batches(backbones, tagger.input_size)),
+        "timm + DataLoader": (
+            "timm",
+            rates.torch_batches(backbones, tagger.input_size),
+        ),
         "ResNet18 224, one at a time": ("one at a time", rates.one_at_a_time()),
         "ViT-B/32 224": ("ViT-B/32", rates.torch_batches([VIT], rates.ANCHOR_SIZE)),
     }

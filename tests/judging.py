@@ -26,6 +26,7 @@ class ReadingTagger:
 
     def __init__(self, name="reader", **info):
         self.attributes = [Attribute("baseColour", COLOURS), Attribute("articleType", TYPES)]
+        self.main_attributes = self.attributes
         vocabularies = [
             Vocabulary(name=one.name, values=list(one.values)) for one in self.attributes
         ]

@@ -14,14 +14,13 @@ from torch import Tensor
 from hangtag.attributes import Attribute
 from hangtag.combining import (
     Sources,
-    earlier_commands,
     other_values,
     require_likeness,
     require_new,
     write_combined,
 )
 from hangtag.errors import HangtagError
-from hangtag.model import read_model
+from hangtag.model import earlier_commands, read_model
 from hangtag.network import HangtagNetwork
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
@@ -93,7 +92,7 @@ def average(
         {
             "name": name,
             "average of": [Path(one).name for one in models],
-            "earlier commands": earlier_commands(opened),
+            "earlier commands": earlier_commands([model.info for model in opened]),
         },
         command=command,
         progress=progress,

@@ -71,9 +71,8 @@ def write_card(info: ModelInfo) -> str:
 
 
 def _backbone(info: ModelInfo) -> str:
-    if several := info.training.get("backbones"):
-        return f"backbones {' and '.join(several)}"
-    return f"backbone {info.recipe.get('network', {}).get('backbone', 'unknown')}"
+    names = info.backbones or ["unknown"]
+    return f"{'backbone' if len(names) == 1 else 'backbones'} {' and '.join(names)}"
 
 
 def _table(numbers: dict[str, dict[str, float]]) -> list[str]:

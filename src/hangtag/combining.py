@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hangtag.attributes import Attribute
-from hangtag.ensemble import Ensemble
+from hangtag.ensemble import AnyNetwork
 from hangtag.errors import HangtagError
 from hangtag.finishing import finish
 from hangtag.model import Model
-from hangtag.network import HangtagNetwork
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import Kind
@@ -19,7 +18,7 @@ from hangtag.training_data import prepare, read_catalogues, require_photos
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
 
-MakeNetwork = Callable[[Recipe, Sequence[Attribute]], HangtagNetwork | Ensemble]
+MakeNetwork = Callable[[Recipe, Sequence[Attribute]], AnyNetwork]
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,3 @@ def write_combined(
         progress=progress,
     )
     return folder
-
-
-def earlier_commands(models: Sequence[Model]) -> list[str]:
-    """What was typed to train models, each line once."""
-    return list(dict.fromkeys(typed for model in models for typed in model.info.commands))

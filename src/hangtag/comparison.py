@@ -45,7 +45,7 @@ class Row:
         start: ``pretrained``, ``from scratch``, ``from`` another model, ``average of`` or
             ``ensemble of`` some, and ``frozen`` where the backbone stays so.
         input_size: Height and width in pixels.
-        epochs: Of the recipe; None for an average, which wasn't trained.
+        epochs: Of the recipe; None for an average or an ensemble, which wasn't trained.
         minutes: Of training; None where the model doesn't say. What recipes share (decoded photos,
             the search for copies) is done before the clock starts.
         device: What it was trained on: ``cpu``, ``cuda``…; None where the model doesn't say.
@@ -194,19 +194,18 @@ def _row(name: str, evaluated: "Evaluation", speed: float) -> Row:
     start = "from scratch" if scratch else "pretrained"
     if "start" in facts:
         start = f"from {facts['start']}"
-    if "average of" in facts:
-        start = f"average of {', '.join(facts['average of'])}"
-    if "ensemble of" in facts:
-        start = f"ensemble of {', '.join(facts['ensemble of'])}"
+    combined = [way for way in ("average of", "ensemble of") if way in facts]
+    for way in combined:
+        start = f"{way} {', '.join(facts[way])}"
     if recipe.network.frozen:
         start += ", frozen"
     summary = evaluated.summary()
     return Row(
         name=name,
-        backbone=" + ".join(facts.get("backbones", [recipe.network.backbone])),
+        backbone=" + ".join(model.info.backbones),
         start=start,
         input_size=model.info.input_size,
-        epochs=None if {"average of", "ensemble of"} & facts.keys() else recipe.schedule.epochs,
+        epochs=None if combined else recipe.schedule.epochs,
         minutes=facts.get("minutes"),
         device=facts.get("device"),
         parameters=count_parameters(model),

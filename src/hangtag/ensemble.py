@@ -42,3 +42,7 @@ class Ensemble(nn.Module):
             name: torch.stack([one[name] for _, _, one in said]).mean(0) for name in said[0][2]
         }
         return torch.cat([one for one, _, _ in said], 1), torch.cat(maps, 1), logits
+
+
+AnyNetwork = HangtagNetwork | Ensemble
+"""What can be exported and finished."""

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from hangtag.attributes import Attribute
 from hangtag.combining import (
     Sources,
-    earlier_commands,
     require_likeness,
     require_new,
     write_combined,
 )
 from hangtag.ensemble import Ensemble
 from hangtag.errors import HangtagError
-from hangtag.model import Model, read_model
+from hangtag.model import Model, earlier_commands, read_model
 from hangtag.network import HangtagNetwork
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
@@ -86,7 +85,7 @@ def ensemble(
             "name": name,
             "ensemble of": [model.info.name for model in opened],
             "backbones": [_recipe(model).network.backbone for model in opened],
-            "earlier commands": earlier_commands(opened),
+            "earlier commands": earlier_commands([model.info for model in opened]),
         },
         command=command,
         progress=progress,

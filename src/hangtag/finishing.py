@@ -23,11 +23,10 @@ from hangtag.calibration import (
 )
 from hangtag.card import write_card
 from hangtag.domain import fit_domain
-from hangtag.ensemble import Ensemble
+from hangtag.ensemble import AnyNetwork
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import CARD, INFO, ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
-from hangtag.network import HangtagNetwork
 from hangtag.onnx_graph import write_network
 from hangtag.orientation import fit_orientation
 from hangtag.progress import Progress
@@ -59,7 +58,7 @@ class TestSet:
 
 
 def finish(
-    network: HangtagNetwork | Ensemble,
+    network: AnyNetwork,
     recipe: Recipe,
     data: TrainingData,
     *,

@@ -113,8 +113,7 @@ def _listed(left_out: dict[str, str]) -> str:
 
 def _no_column_of(tagger: Tagger, catalogue: Catalogue) -> str:
     """What to say of a catalogue none of whose columns is an attribute of the model."""
-    names = [attribute.name for attribute in tagger.attributes]
-    wanted = [name for name in names if name not in tagger.info.details]
+    wanted = [attribute.name for attribute in tagger.main_attributes]
     columns = catalogue.attributes
     if set(wanted) & set(columns):
         return ""

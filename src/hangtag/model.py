@@ -4,6 +4,7 @@ Anyone can read it, nothing in it is a pickle, and its files are verified when i
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -130,6 +131,12 @@ class ModelInfo(BaseModel):
         return [Attribute(one.name, tuple(one.values)) for one in self.attributes]
 
     @property
+    def backbones(self) -> list[str]:
+        """timm's names of the backbones, several of an ensemble; none if the recipe isn't known."""
+        own = self.recipe.get("network", {}).get("backbone")
+        return self.training.get("backbones", [own] if own else [])
+
+    @property
     def commands(self) -> list[str]:
         """What was typed to train it and the models that it came from, in that order."""
         own = self.training.get("command")
@@ -163,6 +170,11 @@ class Model:
     def taxonomy(self) -> Taxonomy:
         """Which sub- and master category each article type belongs to."""
         return Taxonomy(self.info.taxonomy)
+
+
+def earlier_commands(models: Sequence[ModelInfo]) -> list[str]:
+    """What was typed to train models, each line once."""
+    return list(dict.fromkeys(typed for model in models for typed in model.commands))
 
 
 def model_names() -> list[str]:

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from hangtag.eight_bits import SCALE, in_eight_bits
-from hangtag.ensemble import Ensemble
+from hangtag.ensemble import AnyNetwork, Ensemble
 from hangtag.head_names import HEADS, attribute_of
 from hangtag.model import (
     EMBEDDING,
@@ -26,7 +26,6 @@ from hangtag.model import (
     ORIENTATION,
     WEIGHTS,
 )
-from hangtag.network import HangtagNetwork
 
 _OPSET = 18
 _SMALL = 256
@@ -36,8 +35,6 @@ _LARGE, _CONVOLUTION = 4096, 4
 """From how many values on, and with how many sides, an ensemble's tensors are stored in eight bits:
 the convolutions across channels, nine tenths of all weights."""
 
-Network = HangtagNetwork | Ensemble
-
 _IN_GRAPH = "network."
 """What the graph puts before the names of the network's weights."""
 
@@ -45,7 +42,7 @@ _IN_GRAPH = "network."
 class _PhotosToLogits(nn.Module):
     """The network with its pre-processing: uint8 (N, h, w, 3) in; embedding, features, logits."""
 
-    def __init__(self, network: Network, attributes: list[str]) -> None:
+    def __init__(self, network: AnyNetwork, attributes: list[str]) -> None:
         super().__init__()
         self.network = network
         self.attributes = attributes
@@ -56,7 +53,7 @@ class _PhotosToLogits(nn.Module):
 
 
 def write_network(
-    network: Network, attributes: list[str], input_size: tuple[int, int], folder: Path
+    network: AnyNetwork, attributes: list[str], input_size: tuple[int, int], folder: Path
 ) -> None:
     """Write ``model.onnx`` and the weights that it refers to, ``weights.safetensors``.
 
@@ -81,7 +78,7 @@ def write_network(
     (folder / ONNX).write_bytes(graph.SerializeToString())
 
 
-def _stored(network: Network, attributes: list[str]) -> dict[str, np.ndarray]:
+def _stored(network: AnyNetwork, attributes: list[str]) -> dict[str, np.ndarray]:
     """Weights by their name in the network's state; an ensemble's largest in eight bits."""
     compact = isinstance(network, Ensemble)
     arrays = {}
@@ -98,7 +95,7 @@ def _stored(network: Network, attributes: list[str]) -> dict[str, np.ndarray]:
 
 
 def _exported(
-    network: Network, attributes: list[str], input_size: tuple[int, int]
+    network: AnyNetwork, attributes: list[str], input_size: tuple[int, int]
 ) -> onnx.ModelProto:
     was_training = network.training
     device = next(network.parameters()).device

@@ -47,14 +47,23 @@ def only_run(folder: Path) -> Iterator[None]:
         yield
         return
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cache_folder() / f"run-{place}.lock", timeout=0)
     try:
-        with FileLock(cache_folder() / f"run-{place}.lock", timeout=0):
-            yield
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout as error:
         raise HangtagError(
             f"{folder}: another training writes into it; wait for it, stop it, or take another -o"
         ) from error
+    except OSError as error:
+        raise HangtagError(
+            f"{lock.lock_file}: can't be written ({error.strerror}); "
+            "name another folder with HANGTAG_CACHE"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def describe(recipe: Recipe, data: TrainingData) -> dict[str, Any]:

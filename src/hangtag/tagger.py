@@ -311,7 +311,7 @@ class Tagger:
         )
         index = self._vocabulary[attribute].index
         row = index[value] if value is not None else int(logits[0].argmax())
-        weights = self._head_weights.get(f"heads.{attribute}.weight")
+        weights = self._head_weights.get(f"{HEADS}{attribute}.weight")
         if weights is not None and weights.shape[1] == features.shape[1]:
             places = np.tensordot(weights[row], features[0], axes=1)
         else:

@@ -22,7 +22,7 @@ from hangtag.errors import HangtagError
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.finishing import finish
 from hangtag.lightning_module import Lesson
-from hangtag.model import INFO, read_model
+from hangtag.model import INFO, earlier_commands, read_model
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe, read_recipe
 from hangtag.resuming import WhereItLies, only_run, read_checkpoint, require_same_run
@@ -172,8 +172,7 @@ def train(
             if taught_by:
                 facts["teachers"] = [teacher.info.name for teacher in taught_by]
             if came_from := [*([started_from] if started_from else []), *taught_by]:
-                typed = [command for model in came_from for command in model.info.commands]
-                facts["earlier commands"] = list(dict.fromkeys(typed))
+                facts["earlier commands"] = earlier_commands([model.info for model in came_from])
             finish(
                 lesson.network,
                 recipe,

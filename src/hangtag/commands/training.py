@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -129,21 +130,16 @@ def average(
 
     Example: hangtag average one two fashion-product-images-small.zip -o both
     """
-    from hangtag.progress import step_progress
-
-    with step_progress() as tell:
-        folder = require("train", "hangtag.averaging").average(
-            models[:-1],
-            models[-1],
-            output,
-            alternate=alternate,
-            extra=extra or (),
-            details=details or (),
-            name=name,
-            command=_typed(),
-            progress=tell,
-        )
-    typer.echo(f"{folder}: averaged; see {folder / 'README.md'} for its numbers")
+    _combine(
+        require("train", "hangtag.averaging").average,
+        models,
+        output,
+        "averaged",
+        alternate=alternate,
+        extra=extra or (),
+        details=details or (),
+        name=name,
+    )
 
 
 def ensemble(
@@ -168,21 +164,28 @@ def ensemble(
 
     Example: hangtag ensemble small large fashion-product-images-small.zip -o both
     """
+    _combine(
+        require("train", "hangtag.ensembling").ensemble,
+        models,
+        output,
+        "put together",
+        alternate=alternate,
+        extra=extra or (),
+        details=details or (),
+        name=name,
+    )
+
+
+def _combine(
+    way: Callable[..., Path], named: list[str], output: Path, done: str, **options: object
+) -> None:
+    """Make one model of several, whose catalogue is named behind them."""
     from hangtag.progress import step_progress
 
+    *models, catalogue = named
     with step_progress() as tell:
-        folder = require("train", "hangtag.ensembling").ensemble(
-            models[:-1],
-            models[-1],
-            output,
-            alternate=alternate,
-            extra=extra or (),
-            details=details or (),
-            name=name,
-            command=_typed(),
-            progress=tell,
-        )
-    typer.echo(f"{folder}: put together; see {folder / 'README.md'} for its numbers")
+        folder = way(models, catalogue, output, command=_typed(), progress=tell, **options)
+    typer.echo(f"{folder}: {done}; see {folder / 'README.md'} for its numbers")
 
 
 def calibrate(
