@@ -3,8 +3,8 @@
 `python -m benchmarks.carry_over plain default --data FOLDER` changes the test photos of the public
 dataset (the larger ones where there are some) as other shops and phones would have them: other
 shapes and framings, other backgrounds, two views in one, badges and watermarks, other light, poorer
-files. Each changed photo has its product's labels still, so what is lost is what a model owes to one
-shop's way of taking photos.
+files. Each changed photo has its product's labels still, so what is lost is what a model owes to
+one shop's way of taking photos.
 """
 
 import tempfile

@@ -54,6 +54,12 @@ def write_card(info: ModelInfo) -> str:
             "",
             f"It says the mean of what these models say: {', '.join(training['ensemble of'])}.",
         ]
+    if info.neighbours is not None:
+        lines += [
+            "",
+            f"It holds a code and the labels of each of {info.neighbours.products:,} training "
+            "products; those whose photos are most like one vote beside the network.",
+        ]
     if "calibrated on" in training:
         on = training["calibrated on"]
         lines += [

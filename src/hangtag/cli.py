@@ -82,6 +82,7 @@ def tag(
     alternatives: Annotated[int, typer.Option(min=0, help="Runner-up values to list.")] = 3,
     flip: options.Flip = False,
     turn: options.Turn = True,
+    neighbours: options.Neighbours = True,
     photo_column: options.PhotoColumn = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines (without -o).")] = False,
     engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
@@ -111,6 +112,7 @@ def tag(
         "alternatives": alternatives,
         "flip": flip,
         "turn": turn,
+        "neighbours": neighbours,
     }
     try:
         outcome = run(

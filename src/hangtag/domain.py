@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from hangtag.errors import require
+from hangtag.graph_outputs import add_domain_score
 from hangtag.model import Domain
 from hangtag.no_product import NoProduct, Picture
-from hangtag.onnx_graph import add_domain_score
 from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
 
@@ -63,6 +63,7 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     """
     linear = require("train", "sklearn.linear_model")
     cluster = require("train", "sklearn.cluster")
+    normalise = require("train", "sklearn.preprocessing").normalize
     kinds = data.kinds("train")
     chosen = data.sample("train", _PICTURES, np.random.default_rng(_SEED))
     scenes = data.own[data.rows("train", extra=True)]
@@ -88,16 +89,13 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     weights /= max(float((photos @ weights).std()), 1e-6)
     clusters = cluster.MiniBatchKMeans(
         min(_CENTRES, len(photos)), random_state=_SEED, n_init=1, max_iter=30
-    ).fit(_to_length_one(photos))
-    centres = _to_length_one(clusters.cluster_centers_)
+    ).fit(normalise(photos))
+    centres = normalise(clusters.cluster_centers_)
     centres /= max(float(_nearness(photos, centres).std()), 1e-6)
     return weights.astype(np.float32), centres.astype(np.float32)
 
 
 def _nearness(embeddings: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Largest cosine similarity to a centre, times the centres' common length, float (N,)."""
-    return (_to_length_one(embeddings) @ centres.T).max(axis=1)
-
-
-def _to_length_one(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    normalise = require("train", "sklearn.preprocessing").normalize
+    return (normalise(embeddings) @ centres.T).max(axis=1)

@@ -27,13 +27,14 @@ from hangtag.ensemble import AnyNetwork
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import CARD, INFO, ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
+from hangtag.neighbours import fit_neighbours
 from hangtag.onnx_graph import write_network
 from hangtag.orientation import fit_orientation
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
 from hangtag.split import count_parts
 from hangtag.tagger import Tagger
-from hangtag.training_data import NO_PHOTO, TrainingData
+from hangtag.training_data import TrainingData
 
 if TYPE_CHECKING:
     from hangtag.catalogue import Catalogue
@@ -113,6 +114,9 @@ def finish(
         },
     )
     write_info(unfinished, info, "")
+    near = fit_neighbours(Tagger(unfinished, details=True), data, recipe.neighbours, progress)
+    info = info.model_copy(update={"neighbours": near})
+    write_info(unfinished, info, "")
     tagger = Tagger(unfinished, details=True)
     fitted = {
         "calibration": calibrate(tagger, data),
@@ -180,19 +184,16 @@ def _scores(
 def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
     """Fit scales and thresholds to the validation rows.
 
-    Products with an alternate photo are seen twice, once with each. A threshold is the strictest
-    of those that products' own photos, alternate photos and extra catalogues ask for; of the last,
-    which are photos from elsewhere, a little less precision is asked.
+    A threshold is the strictest of those that products' own photos, alternate photos and extra
+    catalogues ask for; of the last, which are photos from elsewhere, a little less precision is
+    asked.
     """
-    rows = data.rows("validation")
-    alternate = rows[data.alternate[rows] != NO_PHOTO]
-    everything = np.concatenate([rows, alternate])
-    positions = np.concatenate([data.own[rows], data.alternate[alternate]])
-    group = np.where(data.extra[rows], 2, 0)
-    group = np.concatenate([group, np.ones(len(alternate), int)])
+    shown, positions, alternate = data.shown("validation")
+    group = np.where(data.extra[shown], 2, 0)
+    group[alternate] = 1
     logits = tagger.run_all(data.pool.batches(positions)).logits
     names = [attribute.name for attribute in data.attributes]
-    allowed = {name: data.targets[name][everything] for name in names}
+    allowed = {name: data.targets[name][shown] for name in names}
     # The scales are for shop photos; what phone photos need on top, the thresholds take care of.
     of_shop = group < 2
     fitted = fit_probabilities(

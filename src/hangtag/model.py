@@ -29,7 +29,10 @@ EMBEDDING = "embedding"
 FEATURES = "features"
 IN_DOMAIN = "in_domain"
 ORIENTATION = "orientation"
-"""Names of the graph's input and outputs; an attribute's logits are ``logits/`` and its name."""
+VOTES = "votes/"
+NEARNESS = "nearness"
+"""Names of the graph's input and outputs; an attribute's logits are ``logits/`` and its name, and
+likewise its neighbours' votes."""
 
 
 class ModelError(HangtagError):
@@ -69,6 +72,20 @@ class Orientation(BaseModel):
     threshold: float
 
 
+class Neighbours(BaseModel):
+    """How much the nearest training products' votes count: see `hangtag.voting`.
+
+    ``log_odds`` hold, by attribute, the numbers (a, b) of which a + b · nearness is the log-odds of
+    the votes' share; attributes that aren't there have no votes. ``products`` is how many training
+    products there are to be near to.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    products: int
+    log_odds: dict[str, tuple[float, float]]
+
+
 Side = Annotated[int, Field(ge=1, le=1024)]
 """Pixels of a side of a network's input."""
 
@@ -87,6 +104,7 @@ class ModelInfo(BaseModel):
         calibration: See `hangtag.calibration.Calibration`.
         domain: How out-of-domain photos are told; None if they aren't.
         orientation: When photos are turned upright; None if they aren't.
+        neighbours: How much like training products count; None if they have no vote.
         translations: What the words of other catalogues mean; for judging on them.
         split: How training, validation and test products were told apart.
         recipe: The recipe it was trained by, in full.
@@ -106,6 +124,7 @@ class ModelInfo(BaseModel):
     calibration: Calibration = Calibration()
     domain: Domain | None = None
     orientation: Orientation | None = None
+    neighbours: Neighbours | None = None
     translations: list[Translation] = []
     split: str = "random"
     recipe: dict[str, Any] = {}

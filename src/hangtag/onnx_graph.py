@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from onnx_ir.passes.common import DeduplicateInitializersPass
 from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from safetensors.numpy import save
@@ -19,11 +18,9 @@ from hangtag.head_names import HEADS, attribute_of
 from hangtag.model import (
     EMBEDDING,
     FEATURES,
-    IN_DOMAIN,
     INPUT,
     LOGITS,
     ONNX,
-    ORIENTATION,
     WEIGHTS,
 )
 
@@ -177,59 +174,3 @@ def _lies_at(tensor: TensorProto, file: str, offset: int, length: int) -> None:
     """Say where in another file a tensor's bytes are."""
     for key, value in {"location": file, "offset": offset, "length": length}.items():
         tensor.external_data.add(key=key, value=str(value))
-
-
-def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> None:
-    """Add the output ``in_domain`` (N,) to a graph: see `hangtag.domain`.
-
-    Args:
-        file: Graph without that output; written anew.
-        weights: float32 (D,), of the embedding.
-        centres: float32 (clusters, D), multiplied with the embedding at length one; the largest
-            product counts. Stored as float16.
-    """
-    model = onnx.load(file, load_external_data=False)
-    graph = model.graph
-
-    def value(name: str, array: np.ndarray) -> str:
-        graph.initializer.append(numpy_helper.from_array(array, f"{IN_DOMAIN}/{name}"))
-        return f"{IN_DOMAIN}/{name}"
-
-    def node(operator: str, *inputs: str, output: str, **attributes: Any) -> str:
-        graph.node.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    learnt = node("MatMul", EMBEDDING, value("weights", weights), output=f"{IN_DOMAIN}/learnt")
-    length = node("ReduceL2", EMBEDDING, value("axes", np.array([1])), output=f"{IN_DOMAIN}/length")
-    at_one = node("Div", EMBEDDING, length, output=f"{IN_DOMAIN}/at one")
-    half = value("centres", centres.T.astype(np.float16))
-    full = node("Cast", half, output=f"{IN_DOMAIN}/full", to=TensorProto.FLOAT)
-    cosines = node("MatMul", at_one, full, output=f"{IN_DOMAIN}/cosines")
-    nearest = node(
-        "ReduceMax", cosines, f"{IN_DOMAIN}/axes", output=f"{IN_DOMAIN}/nearest", keepdims=0
-    )
-    node("Sum", learnt, nearest, output=IN_DOMAIN)
-    graph.output.append(helper.make_tensor_value_info(IN_DOMAIN, TensorProto.FLOAT, ["photos"]))
-    onnx.save(model, str(file))
-
-
-def add_orientation(file: Path, weights: np.ndarray, bias: np.ndarray) -> None:
-    """Add the output ``orientation`` (N, 3) to a graph: see `hangtag.turning`.
-
-    Args:
-        file: Graph without that output; written anew.
-        weights: float32 (D, 3), of the embedding.
-        bias: float32 (3,).
-    """
-    model = onnx.load(file, load_external_data=False)
-    graph = model.graph
-    names = [f"{ORIENTATION}/weights", f"{ORIENTATION}/bias"]
-    for name, array in zip(names, (weights, bias), strict=True):
-        graph.initializer.append(numpy_helper.from_array(array, name))
-    logits = f"{ORIENTATION}/logits"
-    graph.node.append(helper.make_node("Gemm", [EMBEDDING, *names], [logits]))
-    graph.node.append(helper.make_node("LogSoftmax", [logits], [ORIENTATION], axis=1))
-    graph.output.append(
-        helper.make_tensor_value_info(ORIENTATION, TensorProto.FLOAT, ["photos", len(bias)])
-    )
-    onnx.save(model, str(file))

@@ -11,8 +11,8 @@ import numpy as np
 
 from hangtag.calibration import ENOUGH
 from hangtag.errors import require
+from hangtag.graph_outputs import add_orientation
 from hangtag.model import Orientation
-from hangtag.onnx_graph import add_orientation
 from hangtag.photo import to_input
 from hangtag.tagger import Output, Tagger
 from hangtag.training_data import TrainingData

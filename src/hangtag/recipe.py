@@ -265,6 +265,9 @@ class Recipe(_Section):
     doesn't have are left out."""
     input_size: tuple[int, int] = (112, 84)
     """Height and width in pixels."""
+    neighbours: int = Field(30, ge=0, le=1000)
+    """How many training products whose photos are most like one vote beside the network; 0 for
+    none. The model then holds a code of each training photo and its labels (`hangtag.voting`)."""
     seed: int = Field(1, ge=0)
     network: Network = Network()
     loss: Loss = Loss()

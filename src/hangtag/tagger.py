@@ -1,6 +1,6 @@
 """Tag photos: a model folder and ONNX Runtime; photos in, tags out. Needs no PyTorch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -21,7 +21,9 @@ from hangtag.model import (
     IN_DOMAIN,
     INPUT,
     LOGITS,
+    NEARNESS,
     ORIENTATION,
+    VOTES,
     Model,
     ModelError,
     ModelInfo,
@@ -32,6 +34,7 @@ from hangtag.precision import DEFAULT, HIGHEST
 from hangtag.session import open_session
 from hangtag.tags import Alternative, PhotoTags, Tag
 from hangtag.turning import upright
+from hangtag.voting import counted_in
 
 _BATCH = 32
 
@@ -41,7 +44,8 @@ class Output:
     """What a network says of N photos.
 
     Attributes:
-        logits: float32 (N, values) by attribute, uncalibrated.
+        logits: float32 (N, values) by attribute, uncalibrated; with the neighbours' votes, if they
+            count.
         embedding: float32 (N, D).
         in_domain: float32 (N,), higher for photos more like those that the model was trained on;
             nan where it has no such score.
@@ -105,6 +109,8 @@ class Tagger:
             right, for twice the network's time.
         turn: Turn photos upright that lie on a side or upside down (`hangtag.turning`). Those that
             are doubted, one in fifty of a shop's, take four times the network's time.
+        neighbours: Let the training products vote whose photos are most like the one that is
+            tagged, where the model has such (`hangtag.voting`).
         threads: For the network; as many as there are cores by default.
 
     Raises:
@@ -127,6 +133,7 @@ class Tagger:
         alternatives: int = 3,
         flip: bool = False,
         turn: bool = True,
+        neighbours: bool = True,
         threads: int | None = None,
     ) -> None:
         if not 0 <= precision <= HIGHEST:
@@ -154,10 +161,14 @@ class Tagger:
         self._session = open_session(self.model, threads or available_cores())
         self._outputs = [EMBEDDING, *(LOGITS + one.name for one in worked_out)]
         self._orientation = self.info.orientation if turn else None
+        self._neighbours = self.info.neighbours if neighbours else None
+        further = [IN_DOMAIN] if self.info.domain else []
+        further += [ORIENTATION] if self._orientation else []
+        if self._neighbours:
+            counted = self._neighbours.log_odds
+            further += [NEARNESS, *(VOTES + one.name for one in worked_out if one.name in counted)]
         given = {output.name for output in self._session.get_outputs()}
-        for name, fitted in ((IN_DOMAIN, self.info.domain), (ORIENTATION, self._orientation)):
-            if fitted is None:
-                continue
+        for name in further:
             if name not in given:
                 raise ModelError(
                     f"{self.model.folder}: its network has no output {name!r}, as that of an older "
@@ -229,7 +240,9 @@ class Tagger:
         embedding = named.pop(EMBEDDING)
         in_domain = named.pop(IN_DOMAIN, np.full(len(inputs), np.nan, np.float32))
         orientation = named.pop(ORIENTATION, np.full((len(inputs), 3), np.nan, np.float32))
-        logits = {name.removeprefix(LOGITS): values for name, values in named.items()}
+        logits = _behind(LOGITS, named)
+        if self._neighbours:
+            logits = counted_in(logits, _behind(VOTES, named), named[NEARNESS], self._neighbours)
         return Output(logits, embedding, in_domain, orientation)
 
     def run_all(self, batches: Iterable[np.ndarray]) -> Output:
@@ -383,6 +396,14 @@ def _wanted(
             raise HangtagError(f"{info.name}: no attribute {name!r}; there are: {', '.join(known)}")
     names = [name for name in known if name not in info.details] if asked is None else [*asked]
     return [*names, *info.details] if details else names
+
+
+def _behind(prefix: str, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {
+        name.removeprefix(prefix): values
+        for name, values in outputs.items()
+        if name.startswith(prefix)
+    }
 
 
 def _enlarge(places: np.ndarray, size: tuple[int, int]) -> np.ndarray:

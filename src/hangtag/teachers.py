@@ -58,7 +58,8 @@ def soft_labels(
     sums: dict[str, np.ndarray] = {}
     elsewhere: dict[str, np.ndarray] = {}
     for teacher in teachers:
-        tagger = Tagger(teacher, flip=True)
+        # A training product's nearest neighbour is itself.
+        tagger = Tagger(teacher, flip=True, neighbours=False)
         theirs = {attribute.name: attribute for attribute in tagger.attributes}
         shared = {
             attribute.name: [value for value in attribute.values if value in known.index]

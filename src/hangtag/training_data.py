@@ -119,6 +119,21 @@ class TrainingData:
             chosen &= self.extra == extra
         return np.flatnonzero(chosen)
 
+    def shown(self, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All photos of a part: products with an alternate photo are seen twice, once with each.
+
+        Returns:
+            int64 (N,): row numbers; int64 (N,): positions of their photos in the pool; bool (N,):
+            True for alternate photos.
+        """
+        rows = self.rows(part)
+        twice = rows[self.alternate[rows] != NO_PHOTO]
+        return (
+            np.concatenate([rows, twice]),
+            np.concatenate([self.own[rows], self.alternate[twice]]),
+            np.repeat([False, True], [len(rows), len(twice)]),
+        )
+
     def kinds(self, part: str, *, extra: bool = True) -> list[np.ndarray]:
         """Positions of own, alternate and, if they're wanted, extra photos of a part.
 

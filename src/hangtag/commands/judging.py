@@ -62,6 +62,7 @@ def evaluate(
     ] = None,
     flip: options.Flip = False,
     turn: options.Turn = True,
+    neighbours: options.Neighbours = True,
     columns: options.Columns = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report: .html or .json.")
@@ -82,6 +83,7 @@ def evaluate(
             protocol=protocol,
             flip=flip,
             turn=turn,
+            neighbours=neighbours,
             output=output,
             progress=lambda _, done, total: tell(done, total),
         )

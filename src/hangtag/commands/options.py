@@ -25,6 +25,10 @@ Flip = Annotated[
     bool, typer.Option("--flip", help="Look at mirror images, too: better, but slower.")
 ]
 Turn = Annotated[bool, typer.Option(help="Turn photos upright that lie on a side or upside down.")]
+Neighbours = Annotated[
+    bool,
+    typer.Option(help="Count in the model's training products whose photos are most like one."),
+]
 Host = Annotated[
     str, typer.Option(help="Address to listen on; 0.0.0.0 answers other machines, too.")
 ]

@@ -49,6 +49,7 @@ def run(
     protocol: str | None = None,
     flip: bool = False,
     turn: bool = True,
+    neighbours: bool = True,
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -64,6 +65,7 @@ def run(
             the models was trained on even ones.
         flip: As for `hangtag.Tagger`.
         turn: As for `hangtag.Tagger`.
+        neighbours: As for `hangtag.Tagger`.
         output: File to write, ``.html`` or ``.json``.
         progress: As for `hangtag.evaluate`.
 
@@ -79,7 +81,10 @@ def run(
     if output is not None and not output.absolute().parent.is_dir():
         raise HangtagError(f"{output}: there is no folder {output.parent}; make it first")
     products = read_catalogue(catalogue, columns=columns)
-    taggers = [Tagger(model, details=columns is not None, flip=flip, turn=turn) for model in models]
+    taggers = [
+        Tagger(model, details=columns is not None, flip=flip, turn=turn, neighbours=neighbours)
+        for model in models
+    ]
     by_years = protocol == "temporal" and any(one.info.split == "temporal" for one in taggers)
     kind: Kind | None = "temporal" if by_years else None
     evaluations = told_apart(
