@@ -13,7 +13,7 @@ from hangtag.model import EMBEDDING, IN_DOMAIN, INPUT, NEARNESS, ORIENTATION, VO
 _STEPS = 256
 """How many steps of the rounded query make one; its values lie within a half of that."""
 
-_LARGEST_STEP = 127
+_LARGEST_STEP, _MIDDLE = 127, 128
 _TEMPERATURE = 0.03
 """Of the neighbours' votes, which fall with their distance."""
 
@@ -168,8 +168,12 @@ def add_neighbours(file: Path, bank: Bank) -> None:
         for name, step in (("least", -_LARGEST_STEP), ("most", _LARGEST_STEP))
     )
     within = graph.node("Max", graph.node("Min", whole, most, name="not above"), least, name="in")
-    steps = graph.node("Cast", within, name="steps", to=TensorProto.INT8)
-    found = graph.node("MatMulInteger", steps, _unpacked(graph, bank.codes), name="found")
+    middle = graph.value("middle", np.array(_MIDDLE, np.float32))
+    above = graph.node("Sum", within, middle, name="above 0")
+    steps = graph.node("Cast", above, name="steps", to=TensorProto.UINT8)
+    zero = graph.value("zero", np.array(_MIDDLE, np.uint8))
+    # ONNX Runtime is ten times as fast with bytes without a sign times bytes with one.
+    found = graph.node("MatMulInteger", steps, _unpacked(graph, bank.codes), zero, name="found")
     ones = graph.node("Cast", found, name="ones", to=TensorProto.FLOAT)
     # Of bits b, the product with 2 b - 1.
     twice = _times(graph, "twice", ones, 2)
@@ -228,10 +232,11 @@ def _times(graph: _Addition, name: str, tensor: str, factor: float) -> str:
 
 
 def _unpacked(graph: _Addition, codes: np.ndarray) -> str:
-    """The codes' bits, uint8 (bits, M); ONNX Runtime works them out once, as it opens the graph."""
+    """The codes' bits, int8 (bits, M); ONNX Runtime works them out once, as it opens the graph."""
     bytes_ = graph.value("codes", np.ascontiguousarray(codes.T[:, np.newaxis]))
     places = graph.value("places", np.arange(8, dtype=np.uint8)[::-1].reshape(8, 1).copy())
     shifted = graph.node("BitShift", bytes_, places, name="shifted", direction="RIGHT")
     bits = graph.node("BitwiseAnd", shifted, graph.value("one", np.array(1, np.uint8)), name="bits")
     shape = graph.value("shape", np.array([8 * codes.shape[1], -1]))
-    return graph.node("Reshape", bits, shape, name="unpacked")
+    unpacked = graph.node("Reshape", bits, shape, name="unpacked")
+    return graph.node("Cast", unpacked, name="with sign", to=TensorProto.INT8)
