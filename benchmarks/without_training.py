@@ -348,7 +348,9 @@ def main() -> None:
         "--beside", nargs="*", default=[], metavar="MODEL", help="others that speak with it"
     )
     typed = parser.parse_args()
-    catalogue, tagger = read_catalogue(typed.catalogue), Tagger(typed.model)
+    catalogue = read_catalogue(typed.catalogue)
+    # Training photos are looked at, too, whose nearest neighbours are themselves.
+    tagger = Tagger(typed.model, neighbours=False)
     looks = look(tagger, catalogue, "validation")
     case = Case(
         tagger=tagger,
@@ -363,7 +365,7 @@ def main() -> None:
         WAYS[way](case)
     speakers = [case.said]
     for other in typed.beside:
-        beside = Tagger(other)
+        beside = Tagger(other, neighbours=False)
         if beside.attributes != tagger.attributes or beside.info.split != tagger.info.split:
             raise SystemExit(f"{other}: was trained on other values or another split")
         speakers.append(calibrated(beside, look(beside, catalogue, "validation")))
