@@ -34,7 +34,7 @@ _BITS = 320
 _WHITENED = (0.8, 0.0)
 """How far the components of either are brought to one spread: 1 would be all the way."""
 
-_CONTENT = 0.3
+_CONTENT = 0.5
 """How much of the comparison is by the embedding."""
 
 _START = (-1.5, 1.0)
@@ -169,7 +169,9 @@ def _labels(allowed: np.ndarray) -> np.ndarray:
 
 def _log_odds(tagger: Tagger, data: TrainingData, bank: Bank) -> dict[str, tuple[float, float]]:
     """How the log-odds of the votes' share depend on nearness, by attribute with enough labels."""
-    rows, positions, _ = data.shown("validation")
+    rows, positions, alternate = data.shown("validation")
+    kind = np.where(data.extra[rows], 2, 0)
+    kind[alternate] = 1
     session = open_session(tagger.model, available_cores())
     names = [NEARNESS, *(prefix + name for name in bank.labels for prefix in (LOGITS, VOTES))]
     batches = [session.run(names, {INPUT: photos}) for photos in data.pool.batches(positions)]
@@ -185,12 +187,23 @@ def _log_odds(tagger: Tagger, data: TrainingData, bank: Bank) -> dict[str, tuple
                 votes.sum(axis=1)[labelled],
                 (softmax(found[LOGITS + name]) * allowed).sum(axis=1)[labelled],
                 (votes * allowed).sum(axis=1)[labelled],
+                _alike(kind[labelled]),
             )
     return fitted
 
 
+def _alike(kind: np.ndarray) -> np.ndarray:
+    """Weights float (N,) under which a hundred photos from elsewhere count like all the shop's."""
+    _, number, counts = np.unique(kind, return_inverse=True, return_counts=True)
+    return np.where(counts < ENOUGH, 1.0, counts.max() / counts)[number]
+
+
 def _fit(
-    nearness: np.ndarray, known: np.ndarray, alone: np.ndarray, voted: np.ndarray
+    nearness: np.ndarray,
+    known: np.ndarray,
+    alone: np.ndarray,
+    voted: np.ndarray,
+    weights: np.ndarray,
 ) -> tuple[float, float]:
     """The log-odds, start and slope, that make labels likeliest, with a normal prior.
 
@@ -199,6 +212,7 @@ def _fit(
         known: float (N,): share of the neighbours whose label is known.
         alone: float (N,): what the network gives to the values that the label allows.
         voted: float (N,): what the neighbours give to them.
+        weights: float (N,): how much each photo counts.
     """
     optimize = require("train", "scipy.optimize")
     middle, spread = float(nearness.mean()), float(nearness.std()) + 1e-6
@@ -208,9 +222,9 @@ def _fit(
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         share = share_of_votes(features @ numbers)
         likelihood = np.maximum((1 - share * known) * alone + share * voted, 1e-9)
-        slope = -(voted - known * alone) / likelihood * share * (1 - share)
+        slope = -weights * (voted - known * alone) / likelihood * share * (1 - share)
         far = numbers - start
-        return float(far @ far - np.log(likelihood).sum()), slope @ features + 2 * far
+        return float(far @ far - weights @ np.log(likelihood)), slope @ features + 2 * far
 
     bounds = [(None, None), (_LEAST_SLOPE, None)]
     found = optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
