@@ -32,6 +32,7 @@ DEFAULTS = {
     "alternatives": 3,
     "flip": False,
     "turn": True,
+    "neighbours": True,
 }
 """What the command's options are when none is given."""
 
