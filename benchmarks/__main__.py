@@ -42,10 +42,7 @@ def speed(tagger: Tagger, data: Path, folder: Path, rounds: int, share: float) -
         "decoding alone": ("ours", rates.decoding(tagger.input_size)),
         "network alone": ("ours", rates.network(tagger)),
         "pipeline": ("ours", rates.pipeline(tagger)),
-        "timm + DataLoader": (
-            "timm",
-            rates.torch_batches(backbones, tagger.input_size),
-        ),
+        "timm + DataLoader": ("timm", rates.torch_batches(backbones, tagger.input_size)),
         "ResNet18 224, one at a time": ("one at a time", rates.one_at_a_time()),
         "ViT-B/32 224": ("ViT-B/32", rates.torch_batches([VIT], rates.ANCHOR_SIZE)),
     }

@@ -188,9 +188,7 @@ def calibrate(tagger: Tagger, data: TrainingData) -> Calibration:
     catalogues ask for; of the last, which are photos from elsewhere, a little less precision is
     asked.
     """
-    shown, positions, alternate = data.shown("validation")
-    group = np.where(data.extra[shown], 2, 0)
-    group[alternate] = 1
+    shown, positions, group = data.shown("validation")
     logits = tagger.run_all(data.pool.batches(positions)).logits
     names = [attribute.name for attribute in data.attributes]
     allowed = {name: data.targets[name][shown] for name in names}

@@ -1,5 +1,6 @@
 """What is added to a network's ONNX graph once it's trained: outputs that read the embedding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,31 +40,31 @@ class _Addition:
             self._graph.initializer.append(numpy_helper.from_array(array, name))
             return name
         self._graph.initializer.append(numpy_helper.from_array(array, f"{name}/half"))
-        return self._add("Cast", [f"{name}/half"], name, to=TensorProto.FLOAT)
+        return self._add("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT)[0]
 
     def node(self, operator: str, *inputs: str, name: str, **options: Any) -> str:
         """Add an operator with one output."""
-        return self._add(operator, inputs, f"{self._prefix}/{name}", **options)
+        return self.nodes(operator, *inputs, names=[name], **options)[0]
 
     def output(self, operator: str, *inputs: str, name: str, width: int = 0, **options: Any) -> str:
         """Add an operator whose output is one of the graph's: float32 (N, width), or (N,)."""
         shape: list[str | int | None] = ["photos", width] if width else ["photos"]
         self._graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-        return self._add(operator, inputs, name, **options)
+        return self._add(operator, inputs, [name], **options)[0]
 
     def nodes(self, operator: str, *inputs: str, names: list[str], **options: Any) -> list[str]:
         """Add an operator with several outputs."""
-        names = [f"{self._prefix}/{name}" for name in names]
-        self._graph.node.append(helper.make_node(operator, inputs, names, **options))
-        return names
+        return self._add(operator, inputs, [f"{self._prefix}/{name}" for name in names], **options)
 
     def write(self) -> None:
         """Write the graph in the old one's place."""
         onnx.save(self._model, str(self._file))
 
-    def _add(self, operator: str, inputs: Any, output: str, **options: Any) -> str:
-        self._graph.node.append(helper.make_node(operator, inputs, [output], **options))
-        return output
+    def _add(
+        self, operator: str, inputs: Sequence[str], outputs: list[str], **options: Any
+    ) -> list[str]:
+        self._graph.node.append(helper.make_node(operator, inputs, outputs, **options))
+        return outputs
 
 
 def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> None:
@@ -78,8 +79,7 @@ def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> No
     graph = _Addition(file, IN_DOMAIN)
     across = graph.value("axes", np.array([1]))
     learnt = graph.node("MatMul", EMBEDDING, graph.value("weights", weights), name="learnt")
-    length = graph.node("ReduceL2", EMBEDDING, across, name="length")
-    at_one = graph.node("Div", EMBEDDING, length, name="at one")
+    at_one = _at_length_one(graph, "embedding", EMBEDDING, across)
     half = graph.value("centres", centres.T.astype(np.float16))
     cosines = graph.node("MatMul", at_one, half, name="cosines")
     nearest = graph.node("ReduceMax", cosines, across, name="nearest", keepdims=0)
@@ -158,8 +158,14 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     bits = bank.codes.shape[1] * 8
     query = graph.node(
         "Sum",
-        _seen(graph, "colours", _mean_colours(graph, bank.cell), bank.colours),
-        _seen(graph, "content", _at_length_one(graph, "content", EMBEDDING), bank.content),
+        _seen(graph, "colours", _mean_colours(graph, bank.cell), bank.colours, across),
+        _seen(
+            graph,
+            "content",
+            _at_length_one(graph, "content", EMBEDDING, across),
+            bank.content,
+            across,
+        ),
         name="query",
     )
     whole = graph.node("Round", _times(graph, "large", query, _STEPS), name="whole")
@@ -209,18 +215,18 @@ def _mean_colours(graph: _Addition, cell: int) -> str:
     return _times(graph, "colours/all", graph.node("Flatten", means, name="flat"), 1 / 255)
 
 
-def _seen(graph: _Addition, name: str, looked_at: str, view: View) -> str:
+def _seen(graph: _Addition, name: str, looked_at: str, view: View, across: str) -> str:
     weights, turn = (
         graph.value(f"{name}/{one}", getattr(view, one)) for one in ("weights", "turn")
     )
     mapped = graph.node("MatMul", looked_at, weights, name=f"{name}/mapped")
     around = graph.node("Sub", mapped, graph.value(f"{name}/bias", view.bias), name=f"{name}/seen")
-    at_one = _at_length_one(graph, f"{name}/seen", around)
+    at_one = _at_length_one(graph, f"{name}/seen", around, across)
     return graph.node("MatMul", at_one, turn, name=f"{name}/turned")
 
 
-def _at_length_one(graph: _Addition, name: str, vectors: str) -> str:
-    length = graph.node("ReduceL2", vectors, f"{NEARNESS}/axes", name=f"{name}/length")
+def _at_length_one(graph: _Addition, name: str, vectors: str, across: str) -> str:
+    length = graph.node("ReduceL2", vectors, across, name=f"{name}/length")
     least = graph.value(f"{name}/least", np.array(1e-12, np.float32))
     length = graph.node("Max", length, least, name=f"{name}/some length")
     return graph.node("Div", vectors, length, name=f"{name}/at one")

@@ -169,9 +169,7 @@ def _labels(allowed: np.ndarray) -> np.ndarray:
 
 def _log_odds(tagger: Tagger, data: TrainingData, bank: Bank) -> dict[str, tuple[float, float]]:
     """How the log-odds of the votes' share depend on nearness, by attribute with enough labels."""
-    rows, positions, alternate = data.shown("validation")
-    kind = np.where(data.extra[rows], 2, 0)
-    kind[alternate] = 1
+    rows, positions, kind = data.shown("validation")
     session = open_session(tagger.model, available_cores())
     names = [NEARNESS, *(prefix + name for name in bank.labels for prefix in (LOGITS, VOTES))]
     batches = [session.run(names, {INPUT: photos}) for photos in data.pool.batches(positions)]

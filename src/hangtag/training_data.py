@@ -123,15 +123,15 @@ class TrainingData:
         """All photos of a part: products with an alternate photo are seen twice, once with each.
 
         Returns:
-            int64 (N,): row numbers; int64 (N,): positions of their photos in the pool; bool (N,):
-            True for alternate photos.
+            int64 (N,): row numbers; int64 (N,): positions of their photos in the pool; int (N,):
+            the photos' kinds, 0 for own, 1 for alternate, 2 for those of extra catalogues.
         """
         rows = self.rows(part)
         twice = rows[self.alternate[rows] != NO_PHOTO]
         return (
             np.concatenate([rows, twice]),
             np.concatenate([self.own[rows], self.alternate[twice]]),
-            np.repeat([False, True], [len(rows), len(twice)]),
+            np.concatenate([np.where(self.extra[rows], 2, 0), np.ones(len(twice), int)]),
         )
 
     def kinds(self, part: str, *, extra: bool = True) -> list[np.ndarray]:
