@@ -171,7 +171,9 @@ class TaggingService:
             return {}
         pixels = turned_input(pixels, found.turned)
         return {
-            name: heat_picture(pixels, self.tagger.activation_map(pixels, name))
+            name: heat_picture(
+                pixels, self.tagger.activation_map(pixels, name, found.tags[name].value)
+            )
             for name in attributes
             if name in found.tags and wanted()
         }
