@@ -31,6 +31,7 @@ def drawn_photos(tagger: Tagger, validation: int) -> TrainingData:
         own=np.arange(len(photos)),
         alternate=np.full(len(photos), NO_PHOTO),
         targets={},
+        sequence=np.arange(len(photos)),
         parts=np.repeat(["train", "validation"], [_TRAINING, validation]),
         extra=np.zeros(len(photos), bool),
         split="random",

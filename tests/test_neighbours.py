@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from drawing import draw_garment
+from drawn_photos import COLOURS, KINDS
 from hangtag.attributes import Attribute
 from hangtag.calibration import softmax
 from hangtag.catalogue import read_catalogue
@@ -27,15 +28,15 @@ from hangtag.voting import counted_in
 
 SITTINGS = 12
 LEARNT, JUDGED = 240, 150
-KINDS = ("Tshirts", "Jeans", "Heels", "Caps", "Shirts")
 
 
 def sitting_photos(count: int) -> Iterator[np.ndarray]:
-    """Garments, each on the faint pattern of the sitting in which it was photographed."""
+    """Garments of any colour, on the faint pattern of the sitting that each was photographed in."""
     patterns = np.random.default_rng(1).integers(0, 60, (SITTINGS, 8, 6, 3))
     dice = np.random.default_rng(2)
     for number in range(count):
-        garment = draw_garment(KINDS[number % len(KINDS)], "Red").convert("RGB")
+        colour = COLOURS[dice.integers(len(COLOURS))]
+        garment = draw_garment(KINDS[number % len(KINDS)], colour).convert("RGB")
         pattern = Image.fromarray(patterns[number % SITTINGS].astype(np.uint8))
         faint = np.asarray(pattern.resize(garment.size, Image.Resampling.BILINEAR)).astype(int)
         noise = dice.integers(-5, 5, faint.shape)
@@ -47,23 +48,37 @@ def whose(gender: Attribute) -> np.ndarray:
     return np.random.default_rng(3).permutation(SITTINGS) % min(2, len(gender.values))
 
 
+def strangers(tagger: Tagger, seed: int) -> np.ndarray:
+    """Photos that are like none of a sitting: uint8 (60, h, w, 3)."""
+    dice = np.random.default_rng(seed)
+    return dice.integers(0, 256, (60, *tagger.input_size, 3)).astype(np.uint8)
+
+
 def sittings(tagger: Tagger, judged: int = JUDGED) -> TrainingData:
-    """Products whose gender hangs on nothing but their sitting."""
+    """Products whose gender hangs on nothing but their sitting, and strangers' whose hangs on what
+    the network sees."""
     gender = next(one for one in tagger.attributes if one.name == "gender")
     photos = np.stack([tagger.prepare(photo) for photo in sitting_photos(LEARNT + judged)])
     labels = whose(gender)[np.arange(len(photos)) % SITTINGS]
-    mask = np.full((*photos.shape[:3], 1), 255, np.uint8)
+    others = strangers(tagger, 4)
+    seen = tagger.probabilities(others).values["gender"].argmax(1)
+    every = np.concatenate([photos, others])
+    mask = np.full((*every.shape[:3], 1), 255, np.uint8)
     return TrainingData(
         attributes=[gender],
         details={},
         auxiliary=[],
         taxonomy=tagger.model.taxonomy,
-        pool=PhotoPool([np.concatenate([photos, mask], axis=3)]),
-        own=np.arange(len(photos)),
-        alternate=np.full(len(photos), NO_PHOTO),
-        targets={"gender": labels[:, np.newaxis] == np.arange(len(gender.values))},
-        parts=np.repeat(["train", "validation"], [LEARNT, judged]),
-        extra=np.zeros(len(photos), bool),
+        pool=PhotoPool([np.concatenate([every, mask], axis=3)]),
+        own=np.arange(len(every)),
+        alternate=np.full(len(every), NO_PHOTO),
+        targets={
+            "gender": np.concatenate([labels, seen])[:, np.newaxis] == np.arange(len(gender.values))
+        },
+        # One sitting after the other.
+        sequence=(np.arange(len(every)) % SITTINGS).argsort(kind="stable").argsort(),
+        parts=np.repeat(["train", "validation"], [LEARNT, judged + len(others)]),
+        extra=np.arange(len(every)) >= len(photos),
         split="random",
     )
 
@@ -85,7 +100,7 @@ def neighbourly(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def right(tagger: Tagger) -> float:
     """Share of new photos whose gender is their sitting's."""
     data = sittings(tagger)
-    new = data.rows("validation")
+    new = data.rows("validation", extra=False)
     values = tagger.probabilities(data.pool.rgb(new)).values["gender"]
     return float(data.targets["gender"][new, values.argmax(1)].mean())
 
@@ -97,7 +112,7 @@ def test_products_of_one_sitting_tell_of_each_other(neighbourly: Path) -> None:
 
 def test_photos_of_no_sitting_hear_little(neighbourly: Path) -> None:
     with_votes, alone = (Tagger(neighbourly, neighbours=vote) for vote in (True, False))
-    noise = np.random.default_rng(0).integers(0, 256, (20, *alone.input_size, 3)).astype(np.uint8)
+    noise = strangers(alone, 5)
     said, by_itself = (one.probabilities(noise).values["gender"] for one in (with_votes, alone))
     near = with_votes.probabilities(sittings(alone).pool.rgb(np.arange(20))).values["gender"]
     far = alone.probabilities(sittings(alone).pool.rgb(np.arange(20))).values["gender"]

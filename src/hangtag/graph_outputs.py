@@ -9,14 +9,23 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hangtag.model import EMBEDDING, IN_DOMAIN, INPUT, NEARNESS, ORIENTATION, VOTES
+from hangtag.eight_bits import in_eight_bits
+from hangtag.model import EDGES, EMBEDDING, IN_DOMAIN, INPUT, LOOK, NEARNESS, ORIENTATION, VOTES
+
+LEVELS = np.array([-3, -1, 1, 3])
+"""What the two bits of a code stand for."""
 
 _STEPS = 256
-"""How many steps of the rounded query make one; its values lie within a half of that."""
+"""How many steps of the rounded look make one; its values lie within a half of that."""
 
 _LARGEST_STEP, _MIDDLE = 127, 128
-_TEMPERATURE = 0.03
+_TEMPERATURE = 0.02
 """Of the neighbours' votes, which fall with their distance."""
+
+_IN_A_BYTE = 4
+"""Numbers of two bits."""
+
+_SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
 
 
 class _Addition:
@@ -41,6 +50,12 @@ class _Addition:
             return name
         self._graph.initializer.append(numpy_helper.from_array(array, f"{name}/half"))
         return self._add("Cast", [f"{name}/half"], [name], to=TensorProto.FLOAT)[0]
+
+    def rounded(self, name: str, weights: np.ndarray) -> str:
+        """Hold weights (C, D) in eight bits with a scale for each row, computed with as float32."""
+        small, scales = in_eight_bits(weights.astype(np.float32))
+        large = self.node("Cast", self.value(name, small), name=f"{name}/1", to=TensorProto.FLOAT)
+        return self.node("Mul", large, self.value(f"{name}/scales", scales), name=f"{name}/all")
 
     def node(self, operator: str, *inputs: str, name: str, **options: Any) -> str:
         """Add an operator with one output."""
@@ -103,39 +118,82 @@ def add_orientation(file: Path, weights: np.ndarray, bias: np.ndarray) -> None:
     graph.write()
 
 
+def add_edges(file: Path, height: int, rows: int) -> None:
+    """Add the output ``edges`` (N, E) to a graph: where in a photo edges run, and which way.
+
+    A photo is halved and halved again in as few steps as bring it near to four pixels a square.
+    Then the strengths of its grey edges in four directions are averaged over squares; of each its
+    square root is taken, so that the strongest don't drown the others (after Dalal and Triggs,
+    "Histograms of Oriented Gradients for Human Detection", 2005).
+
+    Args:
+        file: Graph without that output; written anew.
+        height: Of the graph's input, in pixels.
+        rows: Squares from the top of a photo to its bottom, about.
+    """
+    graph = _Addition(file, EDGES)
+    pixels = graph.node("Cast", INPUT, name="pixels", to=TensorProto.FLOAT)
+    channels = graph.node("Transpose", pixels, name="channels", perm=[0, 3, 1, 2])
+    across = graph.value("axes", np.array([1]))
+    grey = _times(graph, "grey", graph.node("ReduceMean", channels, across, name="mean"), 1 / 255)
+    fine = max(1, round(height / (4 * rows)))
+    shrunk = _averaged(graph, "shrunk", grey, fine)
+    diagonal = np.sqrt(0.5) * (_SOBEL + _SOBEL.T), np.sqrt(0.5) * (_SOBEL - _SOBEL.T)
+    filters = np.stack([_SOBEL, _SOBEL.T, *diagonal])[:, np.newaxis].astype(np.float32)
+    slopes = graph.node("Conv", shrunk, graph.value("filters", filters), name="slopes")
+    strengths = graph.node("Abs", slopes, name="strengths")
+    squares = _averaged(graph, "squares", strengths, max(1, round(height / fine / rows)))
+    flat = graph.node("Flatten", squares, name="flat")
+    graph.output("Sqrt", flat, name=EDGES)
+    graph.write()
+
+
 @dataclass(frozen=True)
 class View:
-    """One way to look at a photo: an affine map to a vector of length one, and on to the query.
+    """One way to look at a photo: an affine map to a vector, which is brought to one length.
 
     Attributes:
-        weights: float16 (D, d), multiplied with what is looked at.
-        bias: float32 (d,), taken away after that.
-        turn: float16 (d, bits), multiplied with the result at length one.
+        weights: float32 (D, d), multiplied with what is looked at; stored in eight bits.
+        bias: float32 (d,), added to that.
+        length: Of the result, 0 to 1.
     """
 
     weights: np.ndarray
     bias: np.ndarray
-    turn: np.ndarray
+    length: float
+
+
+def add_look(file: Path, edges: View, content: View) -> None:
+    """Add the output ``look`` (N, d), which has length one where both views' squares sum to one.
+
+    Args:
+        file: Graph with the output ``edges`` and without this one; written anew.
+        edges: View of ``edges``.
+        content: View of the embedding at length one.
+    """
+    graph = _Addition(file, LOOK)
+    across = graph.value("axes", np.array([1]))
+    embedding = _at_length_one(graph, "embedding", EMBEDDING, across)
+    seen = [
+        _seen(graph, name, looked_at, view, across)
+        for name, looked_at, view in (("edges", EDGES, edges), ("content", embedding, content))
+    ]
+    width = sum(len(view.bias) for view in (edges, content))
+    graph.output("Concat", *seen, name=LOOK, width=width, axis=1)
+    graph.write()
 
 
 @dataclass(frozen=True)
 class Bank:
-    """The training photos that photos can be near to.
+    """The labelled photos that photos can be near to.
 
     Attributes:
-        cell: Side in pixels of the squares whose mean colours are looked at.
-        colours: View of these colours, of channels × rows × columns, each 0 to 1.
-        content: View of the embedding at length one.
-        codes: uint8 (M, bits / 8): the sign of each of the query's values, packed as by
-            `numpy.packbits`.
+        codes: int (M, d), 0 to 3: for each value of a photo's look, the number of its level.
         labels: int (M,) by attribute: the number of the value, or of no value where it's unknown.
         values: How many values each attribute has.
         count: How many of the nearest vote.
     """
 
-    cell: int
-    colours: View
-    content: View
     codes: np.ndarray
     labels: dict[str, np.ndarray]
     values: dict[str, int]
@@ -145,30 +203,17 @@ class Bank:
 def add_neighbours(file: Path, bank: Bank) -> None:
     """Add the outputs ``nearness`` (N,) and ``votes/<attribute>`` (N, values) to a graph.
 
-    A photo is compared to the codes by the cosine of its query and theirs, which has no value but
-    1 and -1; they weigh an eighth of what bytes would, and neighbours stay the same (Charikar,
-    "Similarity Estimation Techniques from Rounding Algorithms", 2002).
+    A photo is compared to the codes by the cosine of its look and theirs, of which each value has
+    one of four levels; they weigh a sixteenth of what they would in full, and neighbours stay
+    nearly the same.
 
     Args:
-        file: Graph without these outputs; written anew.
+        file: Graph with the output ``look`` and without these; written anew.
         bank: What to compare photos to.
     """
     graph = _Addition(file, NEARNESS)
     across = graph.value("axes", np.array([1]))
-    bits = bank.codes.shape[1] * 8
-    query = graph.node(
-        "Sum",
-        _seen(graph, "colours", _mean_colours(graph, bank.cell), bank.colours, across),
-        _seen(
-            graph,
-            "content",
-            _at_length_one(graph, "content", EMBEDDING, across),
-            bank.content,
-            across,
-        ),
-        name="query",
-    )
-    whole = graph.node("Round", _times(graph, "large", query, _STEPS), name="whole")
+    whole = graph.node("Round", _times(graph, "large", LOOK, _STEPS), name="whole")
     least, most = (
         graph.value(name, np.array(step, np.float32))
         for name, step in (("least", -_LARGEST_STEP), ("most", _LARGEST_STEP))
@@ -179,13 +224,11 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     steps = graph.node("Cast", above, name="steps", to=TensorProto.UINT8)
     zero = graph.value("zero", np.array(_MIDDLE, np.uint8))
     # ONNX Runtime is ten times as fast with bytes without a sign times bytes with one.
-    found = graph.node("MatMulInteger", steps, _unpacked(graph, bank.codes), zero, name="found")
-    ones = graph.node("Cast", found, name="ones", to=TensorProto.FLOAT)
-    # Of bits b, the product with 2 b - 1.
-    twice = _times(graph, "twice", ones, 2)
-    every = graph.node("ReduceSum", within, across, name="every")
-    product = graph.node("Sub", twice, every, name="product")
-    cosine = _times(graph, "cosine", product, 1 / (_STEPS * bits**0.5))
+    found = graph.node("MatMulInteger", steps, _levels(graph, bank.codes), zero, name="found")
+    product = graph.node("Cast", found, name="product", to=TensorProto.FLOAT)
+    lengths = np.linalg.norm(LEVELS[bank.codes], axis=1)
+    by_length = graph.value("by length", (1 / (_STEPS * lengths)).astype(np.float32))
+    cosine = graph.node("Mul", product, by_length, name="cosine")
     count = graph.value("count", np.array([min(bank.count, len(bank.codes))]))
     nearest, rows = graph.nodes("TopK", cosine, count, names=["nearest", "rows"])
     graph.output("ReduceMax", nearest, across, name=NEARNESS, keepdims=0)
@@ -207,22 +250,17 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     graph.write()
 
 
-def _mean_colours(graph: _Addition, cell: int) -> str:
-    pixels = graph.node("Cast", INPUT, name="pixels", to=TensorProto.FLOAT)
-    channels = graph.node("Transpose", pixels, name="channels", perm=[0, 3, 1, 2])
-    sides = [cell, cell]
-    means = graph.node("AveragePool", channels, name="means", kernel_shape=sides, strides=sides)
-    return _times(graph, "colours/all", graph.node("Flatten", means, name="flat"), 1 / 255)
+def _averaged(graph: _Addition, name: str, tensor: str, side: int) -> str:
+    sides = [side, side]
+    return graph.node("AveragePool", tensor, name=name, kernel_shape=sides, strides=sides)
 
 
 def _seen(graph: _Addition, name: str, looked_at: str, view: View, across: str) -> str:
-    weights, turn = (
-        graph.value(f"{name}/{one}", getattr(view, one)) for one in ("weights", "turn")
-    )
-    mapped = graph.node("MatMul", looked_at, weights, name=f"{name}/mapped")
-    around = graph.node("Sub", mapped, graph.value(f"{name}/bias", view.bias), name=f"{name}/seen")
-    at_one = _at_length_one(graph, f"{name}/seen", around, across)
-    return graph.node("MatMul", at_one, turn, name=f"{name}/turned")
+    weights = graph.rounded(f"{name}/weights", view.weights.T)
+    bias = graph.value(f"{name}/bias", view.bias.astype(np.float32))
+    mapped = graph.node("Gemm", looked_at, weights, bias, name=f"{name}/mapped", transB=1)
+    at_one = _at_length_one(graph, f"{name}/seen", mapped, across)
+    return _times(graph, f"{name}/seen", at_one, view.length)
 
 
 def _at_length_one(graph: _Addition, name: str, vectors: str, across: str) -> str:
@@ -237,12 +275,21 @@ def _times(graph: _Addition, name: str, tensor: str, factor: float) -> str:
     return graph.node("Mul", tensor, value, name=name)
 
 
-def _unpacked(graph: _Addition, codes: np.ndarray) -> str:
-    """The codes' bits, int8 (bits, M); ONNX Runtime works them out once, as it opens the graph."""
-    bytes_ = graph.value("codes", np.ascontiguousarray(codes.T[:, np.newaxis]))
-    places = graph.value("places", np.arange(8, dtype=np.uint8)[::-1].reshape(8, 1).copy())
-    shifted = graph.node("BitShift", bytes_, places, name="shifted", direction="RIGHT")
-    bits = graph.node("BitwiseAnd", shifted, graph.value("one", np.array(1, np.uint8)), name="bits")
-    shape = graph.value("shape", np.array([8 * codes.shape[1], -1]))
-    unpacked = graph.node("Reshape", bits, shape, name="unpacked")
-    return graph.node("Cast", unpacked, name="with sign", to=TensorProto.INT8)
+def _levels(graph: _Addition, codes: np.ndarray) -> str:
+    """The codes' levels, int8 (d, M); ONNX Runtime works them out once, as it opens the graph."""
+    count, width = codes.shape
+    padded = np.pad(codes.astype(np.uint8), ((0, 0), (0, -width % _IN_A_BYTE)))
+    places = np.arange(_IN_A_BYTE, dtype=np.uint8)[:, np.newaxis] * 2
+    quarters = padded.T.reshape(-1, _IN_A_BYTE, count) << places
+    bytes_ = graph.value("codes", np.bitwise_or.reduce(quarters, axis=1)[:, np.newaxis])
+    shifts = graph.value("places", places)
+    shifted = graph.node("BitShift", bytes_, shifts, name="shifted", direction="RIGHT")
+    last = graph.node("BitwiseAnd", shifted, graph.value("last", np.array(3, np.uint8)), name="two")
+    shape = graph.value("shape", np.array([padded.shape[1], count]))
+    numbers = graph.node("Reshape", last, shape, name="numbers")
+    if padded.shape[1] > width:
+        ends = [graph.value(name, np.array([end])) for name, end in (("from", 0), ("to", width))]
+        numbers = graph.node("Slice", numbers, *ends, name="numbers of all")
+    levels = graph.value("levels", LEVELS.astype(np.int8))
+    whole = graph.node("Cast", numbers, name="whole numbers", to=TensorProto.INT32)
+    return graph.node("Gather", levels, whole, name="with sign")

@@ -29,6 +29,8 @@ EMBEDDING = "embedding"
 FEATURES = "features"
 IN_DOMAIN = "in_domain"
 ORIENTATION = "orientation"
+EDGES = "edges"
+LOOK = "look"
 VOTES = "votes/"
 NEARNESS = "nearness"
 """Names of the graph's input and outputs; an attribute's logits are ``logits/`` and its name, and

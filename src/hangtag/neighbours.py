@@ -1,8 +1,9 @@
 """Learning which training products' photos are most like one: the bank that `hangtag.voting` asks.
 
-A photo is looked at in two ways: at the mean colours of its squares, which tell photos of one
-sitting, and at the network's embedding, which tells what they show. Each is brought to its
-principal components; both together, turned at random, become a code of as many bits, one sign each.
+A photo is looked at in two ways: at where its edges run, which tells photos of one sitting,
+whatever the product's colour, and at the network's embedding, which tells what it shows. In each,
+what differs little between a product and the next one of the catalogue, but much between others,
+counts most.
 """
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from hangtag.calibration import ENOUGH, softmax
 from hangtag.cores import available_cores
 from hangtag.errors import require
-from hangtag.graph_outputs import Bank, View, add_neighbours
-from hangtag.model import INPUT, LOGITS, NEARNESS, VOTES, Neighbours
+from hangtag.graph_outputs import Bank, View, add_edges, add_look, add_neighbours
+from hangtag.model import EDGES, EMBEDDING, INPUT, LOGITS, NEARNESS, VOTES, Neighbours
 from hangtag.progress import Progress
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
@@ -19,7 +20,7 @@ from hangtag.training_data import TrainingData
 from hangtag.voting import share_of_votes
 
 _MOST = 40_000
-"""How many training products there are in the bank at most, some 50 bytes each."""
+"""How many training products there are in the bank at most, some 100 bytes each."""
 
 _SAMPLE = 10_000
 """How many of them the principal components are found from."""
@@ -27,15 +28,18 @@ _SAMPLE = 10_000
 _ROWS = 20
 """Squares from the top of a photo to its bottom."""
 
-_COMPONENTS = (192, 128)
-"""Of the colours and of the embedding."""
+_COMPONENTS = (1200, 512)
+"""Principal components of the edges and of the embedding that are looked at."""
 
-_BITS = 320
-_WHITENED = (0.8, 0.0)
-"""How far the components of either are brought to one spread: 1 would be all the way."""
+_WIDTHS = (208, 128)
+"""Of what becomes of them, in numbers of two bits."""
 
 _CONTENT = 0.5
 """How much of the comparison is by the embedding."""
+
+_OUTER = 0.98
+"""From how many standard deviations on a value has one of the outer levels (Max, "Quantizing for
+Minimum Distortion", 1960)."""
 
 _START = (-1.5, 1.0)
 """Log-odds of the votes' share where nothing is known, and how they change with nearness, the
@@ -44,6 +48,9 @@ spread of the validation photos' being one."""
 _LEAST_SLOPE = 0.5
 """How much they change at least: a shop's own photos are all rather near, and hardly tell how
 little the votes are worth to photos of another."""
+
+_SOME = 1e-9
+"""What stands for no variance at all."""
 
 _SEED = 0
 
@@ -69,97 +76,82 @@ def fit_neighbours(
     rows = data.rows("train", extra=False)
     if not count or min(len(rows), len(data.rows("validation", extra=False))) < ENOUGH:
         return None
-    rows = np.sort(np.random.default_rng(_SEED).permutation(rows)[:_MOST])
-    bank = _bank(tagger, data, rows, count, progress)
-    add_neighbours(tagger.model.onnx_path, bank)
-    return Neighbours(products=len(rows), log_odds=_log_odds(tagger, data, bank))
-
-
-def _bank(
-    tagger: Tagger, data: TrainingData, rows: np.ndarray, count: int, progress: Progress | None
-) -> Bank:
-    """What photos are compared to: those of rows (M,)."""
-    cell = max(1, round(tagger.input_size[0] / _ROWS))
-    normalise = require("train", "sklearn.preprocessing").normalize
-    colours, content = [], []
-    for photos in data.pool.batches(data.own[rows]):
-        colours.append(_mean_colours(photos, cell))
-        content.append(normalise(tagger.run(photos).embedding).astype(np.float16))
-        if progress:
-            progress("looking at training photos", sum(map(len, colours)), len(rows))
-    seen = [np.concatenate(one) for one in (colours, content)]
-    views = _turned([*map(_components, seen, _COMPONENTS, _WHITENED)])
-    signs = np.concatenate(
-        [
-            sum(_query(looked_at[some], view) for looked_at, view in zip(seen, views, strict=True))
-            > 0
-            for some in np.array_split(np.arange(len(rows)), 1 + len(rows) // _SAMPLE)
-        ]
-    )
-    return Bank(
-        cell=cell,
-        colours=views[0],
-        content=views[1],
-        codes=np.packbits(signs, axis=1),
+    rows = np.random.default_rng(_SEED).permutation(rows)[:_MOST]
+    rows = rows[np.argsort(data.sequence[rows], kind="stable")]
+    add_edges(tagger.model.onnx_path, tagger.input_size[0], _ROWS)
+    looks = _learn_to_look(tagger, data.own[rows], data, progress)
+    bank = Bank(
+        codes=_codes(looks),
         labels={one.name: _labels(data.targets[one.name][rows]) for one in data.attributes},
         values={one.name: len(one.values) for one in data.attributes},
         count=count,
     )
+    add_neighbours(tagger.model.onnx_path, bank)
+    return Neighbours(products=len(rows), log_odds=_log_odds(tagger, data, bank))
 
 
-def _mean_colours(photos: np.ndarray, cell: int) -> np.ndarray:
-    """Mean colours of squares, 0 to 1, of photos uint8 (N, h, w, 3).
-
-    Returns:
-        float16 (N, channels × rows × columns).
-    """
-    count, rows, columns = len(photos), photos.shape[1] // cell, photos.shape[2] // cell
-    squares = photos[:, : rows * cell, : columns * cell].reshape(
-        count, rows, cell, columns, cell, 3
-    )
-    means = squares.mean(axis=(2, 4), dtype=np.float32).transpose(0, 3, 1, 2) / 255
-    return means.astype(np.float16).reshape(count, -1)
-
-
-def _components(seen: np.ndarray, count: int, whitened: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (D, d) and bias (d,) that bring rows to their principal components."""
-    decomposition = require("train", "sklearn.decomposition")
-    sample = np.random.default_rng(_SEED).permutation(len(seen))[:_SAMPLE]
-    rows = seen[np.sort(sample)].astype(np.float32)
-    found = decomposition.PCA(
-        min(count, *rows.shape), svd_solver="randomized", random_state=_SEED
-    ).fit(rows)
-    variance = found.explained_variance_
-    spread = np.maximum(variance / variance[0], 1e-6) ** (whitened / 2)
-    weights = (found.components_ / spread[:, np.newaxis]).T
-    return weights, found.mean_ @ weights
-
-
-def _turned(components: list[tuple[np.ndarray, np.ndarray]]) -> list[View]:
-    """Views whose sum is a query of length one, turned at random into as many bits."""
-    widths = [weights.shape[1] for weights, _ in components]
-    rng = np.random.default_rng(_SEED)
-    blocks = 1 + (_BITS - 1) // sum(widths)
-    turns = [np.linalg.qr(rng.normal(size=(sum(widths),) * 2))[0] for _ in range(blocks)]
-    turn = np.concatenate(turns, axis=1)[:, :_BITS] * (sum(widths) / _BITS) ** 0.5
-    shares = [(1 - _CONTENT) ** 0.5, _CONTENT**0.5]
-    return [
-        View(
-            weights=weights.astype(np.float16),
-            bias=bias.astype(np.float32),
-            turn=(share * part).astype(np.float16),
-        )
-        for (weights, bias), share, part in zip(
-            components, shares, np.split(turn, [widths[0]]), strict=True
-        )
-    ]
-
-
-def _query(seen: np.ndarray, view: View) -> np.ndarray:
-    """One view's part of the queries: float32 (N, bits)."""
+def _learn_to_look(
+    tagger: Tagger, positions: np.ndarray, data: TrainingData, progress: Progress | None
+) -> np.ndarray:
+    """Add the output ``look`` to a graph: float32 (M, d) of photos that follow each other."""
     normalise = require("train", "sklearn.preprocessing").normalize
-    mapped = seen.astype(np.float32) @ view.weights.astype(np.float32) - view.bias
-    return normalise(mapped) @ view.turn.astype(np.float32)
+    session = open_session(tagger.model, available_cores())
+    edges, content = [], []
+    for photos in data.pool.batches(positions):
+        seen, embedding = session.run([EDGES, EMBEDDING], {INPUT: photos})
+        edges.append(seen.astype(np.float16))
+        content.append(normalise(embedding).astype(np.float16))
+        if progress:
+            progress("looking at training photos", sum(map(len, edges)), len(positions))
+    looked_at = [np.concatenate(one) for one in (edges, content)]
+    lengths = (1 - _CONTENT) ** 0.5, _CONTENT**0.5
+    views = [*map(_view, looked_at, _COMPONENTS, _WIDTHS, lengths)]
+    add_look(tagger.model.onnx_path, *views)
+    return np.concatenate(
+        [
+            view.length * normalise(seen.astype(np.float32) @ view.weights + view.bias)
+            for seen, view in zip(looked_at, views, strict=True)
+        ],
+        axis=1,
+    )
+
+
+def _view(seen: np.ndarray, components: int, width: int, length: float) -> View:
+    """How to look at what was seen of photos that follow each other, float16 (M, D).
+
+    Linear discriminant analysis, each photo and the next one being taken for a class (after
+    Bar-Hillel et al., "Learning Distance Functions using Equivalence Relations", 2003): directions
+    in which neighbours differ least, measured by how much all photos do. Those that don't belong
+    together, one where a sitting ends, differ in all directions and favour none.
+    """
+    decomposition = require("train", "sklearn.decomposition")
+    covariance = require("train", "sklearn.covariance")
+    linalg = require("train", "scipy.linalg")
+    rng = np.random.default_rng(_SEED)
+    sample = seen[np.sort(rng.permutation(len(seen))[:_SAMPLE])].astype(np.float32)
+    count = min(components, *sample.shape)
+    found = decomposition.PCA(count, svd_solver="randomized", random_state=_SEED).fit(sample)
+    principal = found.transform(seen.astype(np.float32)).astype(float)
+    steps = np.diff(principal, axis=0) / 2**0.5
+    within, _ = covariance.ledoit_wolf(steps, assume_centered=True)
+    within += _SOME * np.eye(count)
+    ratios, directions = linalg.eigh(covariance.empirical_covariance(principal), within)
+    ratios, directions = ratios[-width:], directions[:, -width:]
+    told_apart = np.sqrt(np.maximum(1 - 1 / np.maximum(ratios, 1), 0))
+    # Turned at random, all values vary alike, and two bits do for each.
+    turn = np.linalg.qr(rng.normal(size=(len(ratios),) * 2))[0]
+    weights = found.components_.T @ (directions * told_apart @ turn)
+    return View(
+        weights=weights.astype(np.float32),
+        bias=(-found.mean_ @ weights).astype(np.float32),
+        length=length,
+    )
+
+
+def _codes(looks: np.ndarray) -> np.ndarray:
+    """The numbers of the levels, int (M, d), that come nearest to looks, float32 (M, d)."""
+    outer = _OUTER * np.maximum(looks.std(axis=0), _SOME)
+    return np.digitize(looks / outer, (-1, 0, 1))
 
 
 def _labels(allowed: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from hangtag.labels import (
 from hangtag.photo_cache import cached_photos
 from hangtag.progress import Progress
 from hangtag.recipe import Recipe
+from hangtag.sequence import sequence
 from hangtag.split import PARTS, Kind, assign_all
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class TrainingData:
         own: int64 (rows,): position of each row's photo in the pool, or `NO_PHOTO`.
         alternate: int64 (rows,): the same for another photo of the same product.
         targets: bool (rows, values) by attribute: the values that the row's label allows.
+        sequence: int64 (rows,): place of each row's product in its catalogue (`hangtag.sequence`).
         parts: str (rows,): ``train``, ``validation`` or ``test``.
         extra: bool (rows,): True for the rows of extra catalogues.
         split: How the parts were made.
@@ -106,6 +108,7 @@ class TrainingData:
     own: np.ndarray
     alternate: np.ndarray
     targets: dict[str, np.ndarray]
+    sequence: np.ndarray
     parts: np.ndarray
     extra: np.ndarray
     split: Kind
@@ -253,6 +256,7 @@ def prepare(
         own=np.concatenate(own),
         alternate=alternates,
         targets={name: encode(labels[name], head) for name, head in heads.items()},
+        sequence=np.concatenate([sequence(one.table["id"].to_list()) for one in catalogues]),
         parts=all_parts,
         extra=is_extra,
         split=split,
