@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from drawing import draw_catalogue
+from hangtag.model import write_info
+from hangtag.neighbours import fit_neighbours
 from hangtag.recipe import Recipe, parse_recipe
+from hangtag.tagger import Tagger
+from sittings import LEARNT, sittings
 
 TINY_RECIPE = """
 name = "tiny"
@@ -101,4 +105,18 @@ def real_data() -> Path:
     folder = Path(os.environ.get("HANGTAG_DATA", default))
     if not (folder / "fashion-product-images-small.zip").is_file():
         pytest.skip("no public dataset here; set HANGTAG_DATA to the folder of its archives")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def neighbourly(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model beside products whose gender hangs on their sitting."""
+    folder = tmp_path_factory.mktemp("neighbourly") / "neighbourly"
+    shutil.copytree(tiny_model, folder)
+    tagger = Tagger(folder)
+    fitted = fit_neighbours(tagger, sittings(tagger), 10)
+    assert fitted is not None
+    assert fitted.products == LEARNT
+    assert [*fitted.log_odds] == ["gender"]
+    write_info(folder, tagger.info.model_copy(update={"neighbours": fitted}), "")
     return folder

@@ -57,8 +57,8 @@ def write_card(info: ModelInfo) -> str:
     if info.neighbours is not None:
         lines += [
             "",
-            f"It holds a code and the labels of each of {info.neighbours.products:,} training "
-            "products; those whose photos are most like one vote beside the network.",
+            f"It holds a code and the labels of each of {info.neighbours.products:,} products; "
+            "those whose photos are most like one vote beside the network.",
         ]
     if "calibrated on" in training:
         on = training["calibrated on"]

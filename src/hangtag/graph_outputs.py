@@ -192,12 +192,15 @@ class Bank:
         labels: int (M,) by attribute: the number of the value, or of no value where it's unknown.
         values: How many values each attribute has.
         count: How many of the nearest vote.
+        passed_over: How many that are nearer still don't vote: 1 where the bank's own photos are
+            looked at, of which each is nearest to itself.
     """
 
     codes: np.ndarray
     labels: dict[str, np.ndarray]
     values: dict[str, int]
     count: int
+    passed_over: int = 0
 
 
 def add_neighbours(file: Path, bank: Bank) -> None:
@@ -229,8 +232,14 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     lengths = np.linalg.norm(LEVELS[bank.codes], axis=1)
     by_length = graph.value("by length", (1 / (_STEPS * lengths)).astype(np.float32))
     cosine = graph.node("Mul", product, by_length, name="cosine")
-    count = graph.value("count", np.array([min(bank.count, len(bank.codes))]))
+    count = graph.value("count", np.array([min(bank.count + bank.passed_over, len(bank.codes))]))
     nearest, rows = graph.nodes("TopK", cosine, count, names=["nearest", "rows"])
+    if bank.passed_over:
+        start = graph.value("first", np.array([bank.passed_over]))
+        nearest, rows = (
+            graph.node("Slice", one, start, count, across, name=f"{name} to vote")
+            for name, one in (("nearest", nearest), ("rows", rows))
+        )
     graph.output("ReduceMax", nearest, across, name=NEARNESS, keepdims=0)
     sharp = _times(graph, "sharp", nearest, 1 / _TEMPERATURE)
     weights = graph.node("Softmax", sharp, name="weights", axis=1)
@@ -248,6 +257,21 @@ def add_neighbours(file: Path, bank: Bank) -> None:
         together = graph.node("MatMul", weights, given, name=f"together/{name}")
         graph.output("Squeeze", together, across, name=VOTES + name, width=values)
     graph.write()
+
+
+def remove_neighbours(file: Path) -> None:
+    """Take out of a graph what `add_neighbours` put in."""
+    model = onnx.load(file, load_external_data=False)
+    graph = model.graph
+    own = NEARNESS, VOTES
+    nodes = [one for one in graph.node if not one.output[0].startswith(own)]
+    arrays = [one for one in graph.initializer if not one.name.startswith(own)]
+    outputs = [one for one in graph.output if not one.name.startswith(own)]
+    del graph.node[:], graph.initializer[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(arrays)
+    graph.output.extend(outputs)
+    onnx.save(model, str(file))
 
 
 def _averaged(graph: _Addition, name: str, tensor: str, side: int) -> str:

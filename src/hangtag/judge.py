@@ -58,19 +58,12 @@ def evaluate(
     tagger = Tagger(model) if isinstance(model, str | Path) else model
     if not isinstance(catalogue, Catalogue):
         catalogue = read_catalogue(catalogue)
-    if split not in SPLITS:
-        raise HangtagError(f"no split {split!r}; choose one of {', '.join(SPLITS)}")
+    kind = kind or cast(Kind, tagger.info.split)
+    parts = parts_of(catalogue, split, kind, progress)
+    training = parts == "train" if split != "all" and kind == tagger.info.split else None
     reader = PhotoReader(catalogue, photos)
     labels = labels_for(tagger.info, catalogue)
-    kind = kind or cast(Kind, tagger.info.split)
-    if split == "all":
-        chosen, training = np.ones(len(catalogue), bool), None
-    else:
-        parts = assign(catalogue, kind, progress)
-        chosen, training = parts == split, parts == "train"
-    if kind != tagger.info.split:
-        training = None
-    wanted = [row for row in np.flatnonzero(chosen).tolist() if reader.has(row)]
+    wanted = [row for row in np.flatnonzero(parts == split).tolist() if reader.has(row)]
     if not wanted:
         raise HangtagError(
             f"{catalogue.source}: no photos in the {split} part of {len(catalogue):,} products; "
@@ -105,6 +98,21 @@ def evaluate(
             label for label, counts in zip(types, training, strict=False) if counts and label
         ),
     )
+
+
+def parts_of(
+    catalogue: Catalogue, split: str, kind: Kind, progress: Progress | None = None
+) -> np.ndarray:
+    """The part that each row of a catalogue is in, str (rows,); "all" of each if that is asked for.
+
+    Raises:
+        HangtagError: ``split`` is none of `SPLITS`.
+    """
+    if split not in SPLITS:
+        raise HangtagError(f"no split {split!r}; choose one of {', '.join(SPLITS)}")
+    if split == "all":
+        return np.full(len(catalogue), split)
+    return assign(catalogue, kind, progress)
 
 
 def _listed(left_out: dict[str, str]) -> str:

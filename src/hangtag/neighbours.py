@@ -6,6 +6,8 @@ what differs little between a product and the next one of the catalogue, but muc
 counts most.
 """
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from hangtag.calibration import ENOUGH, softmax
@@ -81,8 +83,8 @@ def fit_neighbours(
     add_edges(tagger.model.onnx_path, tagger.input_size[0], _ROWS)
     looks = _learn_to_look(tagger, data.own[rows], data, progress)
     bank = Bank(
-        codes=_codes(looks),
-        labels={one.name: _labels(data.targets[one.name][rows]) for one in data.attributes},
+        codes=codes_of(looks),
+        labels={one.name: only_values(data.targets[one.name][rows]) for one in data.attributes},
         values={one.name: len(one.values) for one in data.attributes},
         count=count,
     )
@@ -148,34 +150,52 @@ def _view(seen: np.ndarray, components: int, width: int, length: float) -> View:
     )
 
 
-def _codes(looks: np.ndarray) -> np.ndarray:
+def codes_of(looks: np.ndarray) -> np.ndarray:
     """The numbers of the levels, int (M, d), that come nearest to looks, float32 (M, d)."""
     outer = _OUTER * np.maximum(looks.std(axis=0), _SOME)
     return np.digitize(looks / outer, (-1, 0, 1))
 
 
-def _labels(allowed: np.ndarray) -> np.ndarray:
+def only_values(allowed: np.ndarray) -> np.ndarray:
     """The number of the only value that a row, bool (N, C), allows; C where there isn't one."""
     return np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), allowed.shape[1])
 
 
 def _log_odds(tagger: Tagger, data: TrainingData, bank: Bank) -> dict[str, tuple[float, float]]:
-    """How the log-odds of the votes' share depend on nearness, by attribute with enough labels."""
+    """How much the votes count, by the validation photos of all kinds."""
     rows, positions, kind = data.shown("validation")
     session = open_session(tagger.model, available_cores())
-    names = [NEARNESS, *(prefix + name for name in bank.labels for prefix in (LOGITS, VOTES))]
+    names = said_with_votes(bank.labels)
     batches = [session.run(names, {INPUT: photos}) for photos in data.pool.batches(positions)]
-    found = dict(zip(names, map(np.concatenate, zip(*batches, strict=True)), strict=True))
+    said = dict(zip(names, map(np.concatenate, zip(*batches, strict=True)), strict=True))
+    return fit_log_odds(said, {name: data.targets[name][rows] for name in bank.labels}, kind)
+
+
+def said_with_votes(attributes: Iterable[str]) -> list[str]:
+    """The graph's outputs that `fit_log_odds` asks for."""
+    return [NEARNESS, *(prefix + name for name in attributes for prefix in (LOGITS, VOTES))]
+
+
+def fit_log_odds(
+    said: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], kind: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """How the log-odds of the votes' share depend on nearness, by attribute with enough labels.
+
+    Args:
+        said: Outputs of the graph for N photos that aren't in the bank, as `said_with_votes` names
+            them.
+        targets: bool (N, values) by attribute: the values that labels allow.
+        kind: int (N,): kinds of photos, which count alike.
+    """
     fitted = {}
-    for name in bank.labels:
-        allowed = data.targets[name][rows]
+    for name, allowed in targets.items():
         labelled = allowed.any(axis=1) & ~allowed.all(axis=1)
         if labelled.sum() >= ENOUGH:
-            votes = found[VOTES + name]
+            votes = said[VOTES + name]
             fitted[name] = _fit(
-                found[NEARNESS][labelled],
+                said[NEARNESS][labelled],
                 votes.sum(axis=1)[labelled],
-                (softmax(found[LOGITS + name]) * allowed).sum(axis=1)[labelled],
+                (softmax(said[LOGITS + name]) * allowed).sum(axis=1)[labelled],
                 (votes * allowed).sum(axis=1)[labelled],
                 _alike(kind[labelled]),
             )

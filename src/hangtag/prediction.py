@@ -1,4 +1,4 @@
-"""Run a model over the photos of a catalogue: calibrated probabilities by row."""
+"""Read the photos of a catalogue for a model, and run it over them: probabilities by row."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -52,7 +52,51 @@ def predict(
         progress: Told about the photos tagged.
     """
     said = Predictions()
-    batches: dict[str, list[np.ndarray]] = {one.name: [] for one in tagger.attributes}
+    values: dict[str, list[np.ndarray]] = {one.name: [] for one in tagger.attributes}
+    for batch in read_inputs(tagger, reader, wanted, "tagging photos", progress):
+        said.unreadable += batch.unreadable
+        if not batch.rows:
+            continue
+        said.rows += batch.rows
+        said.sizes += batch.sizes
+        found = tagger.probabilities(np.stack(batch.inputs))
+        for name, collected in values.items():
+            collected.append(found.values[name])
+        said.turned += found.turned.tolist()
+        said.known_product += _known_products(tagger, found.in_domain, len(batch.rows))
+    said.values = {name: np.concatenate(parts) for name, parts in values.items() if parts}
+    return said
+
+
+@dataclass
+class InputBatch:
+    """Some photos of a catalogue, read; their attributes are those of `Predictions`.
+
+    Attributes:
+        rows: Rows of the catalogue whose photos could be read.
+        sizes: Of these photos as they came.
+        inputs: uint8 (h, w, 3) each.
+        unreadable: The others.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    inputs: list[np.ndarray] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_inputs(
+    tagger: Tagger, reader: PhotoReader, wanted: list[int], doing: str, progress: Progress | None
+) -> Iterator[InputBatch]:
+    """Read photos of a catalogue's products; the next ones are decoded while these are used.
+
+    Args:
+        tagger: The model that they're for.
+        reader: Finds the photos.
+        wanted: Rows to look at; each has a photo.
+        doing: What the progress is called.
+        progress: Told about the photos used.
+    """
 
     def decode(row: int) -> _Input:
         data = reader.read(row)
@@ -61,30 +105,23 @@ def predict(
             return pixels, header.size
 
     done = 0
-    for batch in _decoded(decode, wanted):
-        inputs = []
-        for row, future in batch:
+    for decoded in _decoded(decode, wanted):
+        batch = InputBatch()
+        for row, future in decoded:
             try:
                 pixels, size = future.result()
             except HangtagError as error:
                 # The reader got bytes, so it called each of them just "photo".
                 message = str(error).removeprefix("photo: ")
-                said.unreadable.append((reader.name(row), message))
+                batch.unreadable.append((reader.name(row), message))
                 continue
-            inputs.append(pixels)
-            said.rows.append(row)
-            said.sizes.append(size)
-        if inputs:
-            found = tagger.probabilities(np.stack(inputs))
-            for name, collected in batches.items():
-                collected.append(found.values[name])
-            said.turned += found.turned.tolist()
-            said.known_product += _known_products(tagger, found.in_domain, len(inputs))
-        done += len(batch)
+            batch.inputs.append(pixels)
+            batch.rows.append(row)
+            batch.sizes.append(size)
+        yield batch
+        done += len(decoded)
         if progress:
-            progress("tagging photos", done, len(wanted))
-    said.values = {name: np.concatenate(parts) for name, parts in batches.items() if parts}
-    return said
+            progress(doing, done, len(wanted))
 
 
 def _known_products(tagger: Tagger, in_domain: np.ndarray, count: int) -> list[bool]:

@@ -1,7 +1,7 @@
-"""A model's confidences and thresholds, fitted anew to the labels of another catalogue.
+"""A model's neighbours, confidences and thresholds, fitted anew to the labels of another catalogue.
 
-The network stays as it is, and so does what it says; but how sure it may be of it, and from where
-on a tag is accepted, follow a shop's own labels.
+The network stays as it is; but which products vote beside it, how sure it may be of what comes of
+that, and from where on a tag is accepted, follow a shop's own labels.
 """
 
 import shutil
@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -25,9 +26,12 @@ from hangtag.calibration import (
 from hangtag.card import write_card
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.errors import HangtagError
-from hangtag.judge import evaluate
+from hangtag.judge import evaluate, labels_for, parts_of
 from hangtag.model import ONNX, WEIGHTS, read_model, write_info
+from hangtag.own_neighbours import OwnNeighbours, can_compare
+from hangtag.photo_reader import PhotoReader
 from hangtag.progress import Progress
+from hangtag.split import Kind, product_groups
 from hangtag.tagger import Tagger
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
@@ -43,12 +47,15 @@ class Recalibrated:
         folder: The new model folder.
         fitted: Attributes whose confidences and thresholds are the catalogue's now, and how many
             photos with a label of each there are.
-        kept: Those that stay as they were, and why.
+        kept: Those that stay as they were, and why; "neighbours" likewise.
+        voters: How many products of the catalogue vote beside the network; 0 if who voted before
+            votes on.
     """
 
     folder: Path
     fitted: dict[str, int]
     kept: dict[str, str]
+    voters: int
 
     @property
     def photos(self) -> int:
@@ -62,15 +69,19 @@ def recalibrate(
     output: str | Path,
     *,
     split: str = "all",
+    neighbours: bool = True,
     name: str | None = None,
     command: str | None = None,
     progress: Progress | None = None,
 ) -> Recalibrated:
-    """Fit a model's confidences and thresholds to a catalogue and write it as a new model folder.
+    """Fit a model to a catalogue without training, and write it as a new model folder.
 
-    Each attribute's confidences are moved along a curve, and its thresholds are set anew; see
-    `hangtag.calibration.Calibration`. Attributes of which fewer than `hangtag.calibration.ENOUGH`
-    photos have a label stay as they are; labels that the model has no word for don't count.
+    The catalogue's products vote in place of those that the model was trained on, as far as the
+    model can compare photos and a hundred products have labels (`hangtag.own_neighbours`); each of
+    them is judged by the others. Each attribute's confidences are moved along a curve, and its
+    thresholds are set anew; see `hangtag.calibration.Calibration`. Attributes of which fewer than
+    `hangtag.calibration.ENOUGH` photos have a label stay as they are; labels that the model has no
+    word for don't count.
 
     Args:
         model: A model's name or folder.
@@ -78,9 +89,11 @@ def recalibrate(
             model was trained on: of those products it's surer than of others.
         output: Folder to write.
         split: The part of the catalogue to fit to, as for `hangtag.judge.evaluate`.
+        neighbours: Let the catalogue's products vote; without, what the model says of a photo stays
+            as it is.
         name: The model's name; by default that of the output folder.
         command: What was typed, for the model card.
-        progress: Told about the tagging, which is done twice.
+        progress: Told about looking at the photos, which is done twice, and twice more for votes.
 
     Raises:
         HangtagError: A model or catalogue that can't be read, too few labels of all that the model
@@ -99,13 +112,19 @@ def recalibrate(
         shutil.copyfile(first.onnx_path, draft / ONNX)
         shutil.copyfile(first.weights_path, draft / WEIGHTS)
 
+        write_info(draft, first.info, "")
+        votes, why = _own_votes(draft, catalogue, split, progress) if neighbours else (None, {})
+        near = first.info.neighbours if votes is None else votes.fit()
+
         def judged(calibration: Calibration) -> Evaluation:
-            write_info(draft, first.info.model_copy(update={"calibration": calibration}), "")
+            update = {"calibration": calibration, "neighbours": near}
+            write_info(draft, first.info.model_copy(update=update), "")
             return evaluate(Tagger(draft, details=True), catalogue, split=split, progress=progress)
 
         calibration = first.info.calibration
         straight = judged(calibration.model_copy(update={"curves": {}}))
         tags, kept = _labelled(straight, first.taxonomy)
+        kept = why | kept
         if not tags:
             reasons = "; ".join(f"{attribute}: {why}" for attribute, why in kept.items())
             raise HangtagError(f"{catalogue.source}: too few labels to fit anything to ({reasons})")
@@ -114,7 +133,7 @@ def recalibrate(
         )
         tags, _ = _labelled(judged(calibration), first.taxonomy)
         fitted = {attribute: len(right) for attribute, (_, right) in tags.items()}
-        result = Recalibrated(folder, fitted, kept)
+        result = Recalibrated(folder, fitted, kept, votes.voters if votes is not None else 0)
         thresholds = {attribute: fit_thresholds(*one) for attribute, one in tags.items()}
         facts = {
             **first.info.training,
@@ -126,6 +145,7 @@ def recalibrate(
         info = first.info.model_copy(
             update={
                 "name": facts["name"],
+                "neighbours": near,
                 "calibration": calibration.model_copy(
                     update={"thresholds": {**calibration.thresholds, **thresholds}}
                 ),
@@ -134,9 +154,33 @@ def recalibrate(
                 "numbers": {},
             }
         )
+        if votes is not None:
+            votes.vote(for_themselves=True)
         write_info(draft, info, write_card(info))
         draft.rename(folder)
     return result
+
+
+def _own_votes(
+    draft: Path, catalogue: Catalogue, split: str, progress: Progress | None
+) -> tuple[OwnNeighbours | None, dict[str, str]]:
+    """A catalogue's products as neighbours, or why they can't be."""
+    tagger = Tagger(draft, details=True)
+    if not can_compare(tagger):
+        return None, {"neighbours": "this model hasn't learnt to compare photos"}
+    reader = PhotoReader(catalogue)
+    parts = parts_of(catalogue, split, cast(Kind, tagger.info.split), progress)
+    found = OwnNeighbours(
+        tagger,
+        reader,
+        [row for row in np.flatnonzero(parts == split).tolist() if reader.has(row)],
+        labels_for(tagger.info, catalogue),
+        product_groups(catalogue, progress),
+        progress=progress,
+    )
+    if found.voters < ENOUGH:
+        return None, {"neighbours": f"{found.voters} labelled products, {ENOUGH} are needed"}
+    return found, {}
 
 
 def _curves(

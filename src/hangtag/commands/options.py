@@ -29,6 +29,12 @@ Neighbours = Annotated[
     bool,
     typer.Option(help="Count in the model's training products whose photos are most like one."),
 ]
+OwnNeighbours = Annotated[
+    bool,
+    typer.Option(
+        help="Let the catalogue's products vote in place of the model's training products."
+    ),
+]
 Host = Annotated[
     str, typer.Option(help="Address to listen on; 0.0.0.0 answers other machines, too.")
 ]

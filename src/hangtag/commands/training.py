@@ -194,11 +194,13 @@ def calibrate(
     *,
     output: _Output,
     split: options.Part = "all",
+    neighbours: options.OwnNeighbours = True,
     name: _Name = None,
 ) -> None:
-    """Fit a model's confidences, and what it accepts, to the labels of your own catalogue.
+    """Fit a model to your own catalogue without training: its neighbours, confidences, thresholds.
 
-    Some hundred products that it wasn't trained on will do; what it says of a photo stays as it is.
+    Some hundred labelled products that it wasn't trained on will do. They vote on photos that are
+    like theirs; without their votes, what the model says of a photo stays as it is.
 
     Example: hangtag calibrate default my-shop.csv -o my-model
     """
@@ -211,14 +213,16 @@ def calibrate(
             catalogue,
             output,
             split=split,
+            neighbours=neighbours,
             name=name,
             command=_typed(),
             progress=tell,
         )
     for attribute, why in found.kept.items():
         typer.echo(f"{attribute}: as before ({why})", err=True)
+    voting = f"{found.voters:,} products vote, " if found.voters else ""
     typer.echo(
-        f"{found.folder}: fitted to {found.photos:,} photos: "
+        f"{found.folder}: {voting}fitted to {found.photos:,} photos: "
         f"{', '.join(found.fitted)}; judge it on others with hangtag evaluate"
     )
 

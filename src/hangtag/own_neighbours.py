@@ -1,0 +1,109 @@
+"""A shop's own products vote beside a network that was trained on another's: no training needed.
+
+What `hangtag.neighbours` learns of training products is how to look at photos; whose photos they
+are compared to can be changed at any time.
+"""
+
+import numpy as np
+
+from hangtag.cores import available_cores
+from hangtag.graph_outputs import Bank, add_neighbours, remove_neighbours
+from hangtag.labels import Labels, encode
+from hangtag.model import INPUT, LOOK, Neighbours
+from hangtag.neighbours import codes_of, fit_log_odds, only_values, said_with_votes
+from hangtag.photo_reader import PhotoReader
+from hangtag.prediction import read_inputs
+from hangtag.progress import Progress
+from hangtag.session import open_session
+from hangtag.tagger import Tagger
+
+COUNT = 30
+"""How many of the nearest vote."""
+
+
+def can_compare(tagger: Tagger) -> bool:
+    """Tell whether a model has learnt to look at photos: trained with ``neighbours`` in its recipe,
+    by a hangtag that does."""
+    session = open_session(tagger.model, 1)
+    return any(output.name == LOOK for output in session.get_outputs())
+
+
+class OwnNeighbours:
+    """A catalogue's products as the neighbours that a model asks.
+
+    Args:
+        tagger: Of a model folder that `can_compare`. It doesn't see what is changed there.
+        reader: Finds the photos.
+        rows: Those of the catalogue that may vote, all with a photo.
+        labels: Of the catalogue, in the model's words.
+        groups: int (rows of the catalogue,): equal for copies of a photo, of which one votes.
+        progress: Told about the photos.
+
+    Attributes:
+        voters: How many products vote: those that have labels in the model's words and a photo
+            that can be read, one of all copies.
+    """
+
+    def __init__(
+        self,
+        tagger: Tagger,
+        reader: PhotoReader,
+        rows: list[int],
+        labels: Labels,
+        groups: np.ndarray,
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        self._tagger = tagger
+        self._reader = reader
+        self._progress = progress
+        targets = {one.name: encode(labels[one.name], one) for one in tagger.info.vocabularies()}
+        self._targets = {name: allowed for name, allowed in targets.items() if allowed.any()}
+        labelled = [row for row in rows if any(one[row].any() for one in self._targets.values())]
+        first = {int(groups[row]): row for row in reversed(labelled)}
+        self._rows, found = self._outputs(sorted(first.values()), [LOOK], "comparing photos")
+        self.voters = len(self._rows)
+        self._targets = {name: allowed[self._rows] for name, allowed in self._targets.items()}
+        self._codes = codes_of(found[LOOK]) if self.voters else np.empty((0, 0), int)
+
+    def vote(self, *, for_themselves: bool = False) -> None:
+        """Put the products into the model's graph, in place of others that were there.
+
+        Args:
+            for_themselves: A photo's own product has a vote. Leave it out to judge the model on
+                these very products, as if each were new.
+        """
+        remove_neighbours(self._tagger.model.onnx_path)
+        bank = Bank(
+            codes=self._codes,
+            labels={name: only_values(allowed) for name, allowed in self._targets.items()},
+            values={name: allowed.shape[1] for name, allowed in self._targets.items()},
+            count=COUNT,
+            passed_over=0 if for_themselves else 1,
+        )
+        add_neighbours(self._tagger.model.onnx_path, bank)
+
+    def fit(self) -> Neighbours:
+        """How much the products' votes count, told by each of them as if it were new."""
+        self.vote()
+        names = said_with_votes(self._targets)
+        _, said = self._outputs(self._rows, names, "counting votes")
+        kind = np.zeros(len(self._rows), int)
+        log_odds = fit_log_odds(said, self._targets, kind)
+        return Neighbours(products=self.voters, log_odds=log_odds)
+
+    def _outputs(
+        self, rows: list[int], names: list[str], doing: str
+    ) -> tuple[list[int], dict[str, np.ndarray]]:
+        """Rows whose photos can be read, and what the network says of them."""
+        session = open_session(self._tagger.model, available_cores())
+        read: list[int] = []
+        found: list[list[np.ndarray]] = []
+        for batch in read_inputs(self._tagger, self._reader, rows, doing, self._progress):
+            if batch.rows:
+                read += batch.rows
+                found.append(session.run(names, {INPUT: np.stack(batch.inputs)}))
+        return read, {
+            name: np.concatenate([one[number] for one in found])
+            for number, name in enumerate(names if found else [])
+        }
