@@ -11,7 +11,7 @@ import pytest
 
 from drawing import draw_catalogue
 from hangtag.model import write_info
-from hangtag.neighbours import fit_neighbours
+from hangtag.neighbours import TrainingNeighbours
 from hangtag.recipe import Recipe, parse_recipe
 from hangtag.tagger import Tagger
 from sittings import LEARNT, sittings
@@ -114,8 +114,7 @@ def neighbourly(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("neighbourly") / "neighbourly"
     shutil.copytree(tiny_model, folder)
     tagger = Tagger(folder)
-    fitted = fit_neighbours(tagger, sittings(tagger), 10)
-    assert fitted is not None
+    fitted = TrainingNeighbours(tagger, sittings(tagger), 10).fit()
     assert fitted.products == LEARNT
     assert [*fitted.log_odds] == ["gender"]
     write_info(folder, tagger.info.model_copy(update={"neighbours": fitted}), "")

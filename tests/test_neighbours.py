@@ -16,13 +16,14 @@ from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
 from hangtag.errors import HangtagError
 from hangtag.model import Neighbours, read_model, write_info
-from hangtag.neighbours import fit_neighbours
+from hangtag.neighbours import TrainingNeighbours
 from hangtag.recipe import Recipe
+from hangtag.session import open_session
 from hangtag.tagger import Tagger
 from hangtag.teachers import soft_labels
 from hangtag.training_data import prepare
 from hangtag.voting import counted_in
-from sittings import JUDGED, sitting_photos, sittings, strangers
+from sittings import JUDGED, LEARNT, sitting_photos, sittings, strangers
 
 
 def right(tagger: Tagger) -> float:
@@ -74,15 +75,30 @@ def test_teachers_speak_for_themselves(
     assert np.array_equal(said["gender"], alone["gender"])
 
 
-@pytest.mark.parametrize(("count", "judged"), [(0, JUDGED), (10, 99)])
-def test_nobody_votes_where_none_shall_or_too_few_can_say_how_much(
-    tiny_model: Path, tmp_path: Path, count: int, judged: int
-) -> None:
-    shutil.copytree(tiny_model, tmp_path / "model")
-    tagger = Tagger(tmp_path / "model")
-    before = tagger.model.onnx_path.read_bytes()
-    assert fit_neighbours(tagger, sittings(tagger, judged), count) is None
-    assert tagger.model.onnx_path.read_bytes() == before
+def test_too_few_products_have_no_vote(tiny_model: Path) -> None:
+    tagger = Tagger(tiny_model)
+    assert TrainingNeighbours.can_vote(sittings(tagger))
+    assert not TrainingNeighbours.can_vote(sittings(tagger, 99))
+
+
+def test_validation_products_vote_at_last(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    tagger = Tagger(folder)
+    data = sittings(tagger)
+    # Of the training products nobody knows whom they're for.
+    unknown = data.targets["gender"] | (data.parts == "train")[:, np.newaxis]
+    voters = TrainingNeighbours(tagger, replace(data, targets={"gender": unknown}), 10)
+    assert voters.fit().products == LEARNT
+    first = tagger.model.onnx_path.read_bytes()
+    assert voters.all_vote().products == LEARNT + JUDGED
+    session = open_session(tagger.model, 1)
+    photos = data.pool.rgb(data.rows("validation", extra=False))
+    votes = session.run(["votes/gender"], {"photos": photos})[0]
+    assert votes.sum(axis=1).min() > 0.2
+    tagger.model.onnx_path.write_bytes(first)
+    before = open_session(tagger.model, 1).run(["votes/gender"], {"photos": photos})[0]
+    assert not before.any()
 
 
 def test_votes_count_little_where_the_network_knows_better(
@@ -96,10 +112,9 @@ def test_votes_count_little_where_the_network_knows_better(
     alone = tagger.probabilities(data.pool.rgb(judged)).values["gender"].argmax(1)
     labels = np.random.default_rng(0).permutation(data.targets["gender"])
     labels[judged] = alone[:, np.newaxis] == np.arange(labels.shape[1])
-    fitted = fit_neighbours(tagger, replace(data, targets={"gender": labels}), 10)
+    fitted = TrainingNeighbours(tagger, replace(data, targets={"gender": labels}), 10).fit()
     write_info(folder, tagger.info.model_copy(update={"neighbours": fitted}), "")
     said = Tagger(folder).probabilities(data.pool.rgb(judged)).values["gender"].argmax(1)
-    assert fitted is not None
     assert (said == alone).mean() > 0.95
 
 

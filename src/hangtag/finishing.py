@@ -27,7 +27,7 @@ from hangtag.ensemble import AnyNetwork
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import CARD, INFO, ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
-from hangtag.neighbours import fit_neighbours
+from hangtag.neighbours import TrainingNeighbours
 from hangtag.onnx_graph import write_network
 from hangtag.orientation import fit_orientation
 from hangtag.progress import Progress
@@ -114,9 +114,13 @@ def finish(
         },
     )
     write_info(unfinished, info, "")
-    near = fit_neighbours(Tagger(unfinished, details=True), data, recipe.neighbours, progress)
-    info = info.model_copy(update={"neighbours": near})
-    write_info(unfinished, info, "")
+    voters = None
+    if recipe.neighbours and TrainingNeighbours.can_vote(data):
+        voters = TrainingNeighbours(
+            Tagger(unfinished, details=True), data, recipe.neighbours, progress
+        )
+        info = info.model_copy(update={"neighbours": voters.fit()})
+        write_info(unfinished, info, "")
     tagger = Tagger(unfinished, details=True)
     fitted = {
         "calibration": calibrate(tagger, data),
@@ -124,6 +128,8 @@ def finish(
         "orientation": fit_orientation(tagger, data),
     }
     info = info.model_copy(update=fitted)
+    if voters is not None:
+        info = info.model_copy(update={"neighbours": voters.all_vote()})
     write_info(unfinished, info, "")
     finished = Tagger(unfinished, details=True)
     numbers = {}

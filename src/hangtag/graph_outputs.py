@@ -89,14 +89,14 @@ def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> No
         file: Graph without that output; written anew.
         weights: float32 (D,), of the embedding.
         centres: float32 (clusters, D), multiplied with the embedding at length one; the largest
-            product counts. Stored as float16.
+            product counts. Stored in eight bits.
     """
     graph = _Addition(file, IN_DOMAIN)
     across = graph.value("axes", np.array([1]))
     learnt = graph.node("MatMul", EMBEDDING, graph.value("weights", weights), name="learnt")
     at_one = _at_length_one(graph, "embedding", EMBEDDING, across)
-    half = graph.value("centres", centres.T.astype(np.float16))
-    cosines = graph.node("MatMul", at_one, half, name="cosines")
+    around = graph.rounded("centres", centres)
+    cosines = graph.node("Gemm", at_one, around, name="cosines", transB=1)
     nearest = graph.node("ReduceMax", cosines, across, name="nearest", keepdims=0)
     graph.output("Sum", learnt, nearest, name=IN_DOMAIN)
     graph.write()
@@ -230,8 +230,8 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     found = graph.node("MatMulInteger", steps, _levels(graph, bank.codes), zero, name="found")
     product = graph.node("Cast", found, name="product", to=TensorProto.FLOAT)
     lengths = np.linalg.norm(LEVELS[bank.codes], axis=1)
-    by_length = graph.value("by length", (1 / (_STEPS * lengths)).astype(np.float32))
-    cosine = graph.node("Mul", product, by_length, name="cosine")
+    one = _times(graph, "one", product, 1 / _STEPS)
+    cosine = graph.node("Div", one, graph.value("lengths", lengths.astype(np.float16)), name="cos")
     count = graph.value("count", np.array([min(bank.count + bank.passed_over, len(bank.codes))]))
     nearest, rows = graph.nodes("TopK", cosine, count, names=["nearest", "rows"])
     if bank.passed_over:

@@ -7,14 +7,22 @@ counts most.
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from hangtag.calibration import ENOUGH, softmax
 from hangtag.cores import available_cores
 from hangtag.errors import require
-from hangtag.graph_outputs import Bank, View, add_edges, add_look, add_neighbours
-from hangtag.model import EDGES, EMBEDDING, INPUT, LOGITS, NEARNESS, VOTES, Neighbours
+from hangtag.graph_outputs import (
+    Bank,
+    View,
+    add_edges,
+    add_look,
+    add_neighbours,
+    remove_neighbours,
+)
+from hangtag.model import EDGES, EMBEDDING, INPUT, LOGITS, LOOK, NEARNESS, VOTES, Neighbours
 from hangtag.progress import Progress
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
@@ -22,7 +30,7 @@ from hangtag.training_data import TrainingData
 from hangtag.voting import share_of_votes
 
 _MOST = 40_000
-"""How many training products there are in the bank at most, some 100 bytes each."""
+"""How many products there are in the bank at most, some 100 bytes each."""
 
 _SAMPLE = 10_000
 """How many of them the principal components are found from."""
@@ -57,39 +65,92 @@ _SOME = 1e-9
 _SEED = 0
 
 
-def fit_neighbours(
-    tagger: Tagger, data: TrainingData, count: int, progress: Progress | None = None
-) -> Neighbours | None:
-    """Add neighbours' votes to a model's graph, and fit how much they count.
+class TrainingNeighbours:
+    """The products that a model was trained on, as the neighbours that it asks.
 
-    The folder's checksums are no longer right then; `hangtag.model.write_info` mends them.
+    Making one adds to the model's graph what photos are compared by. The folder's checksums are no
+    longer right then; `hangtag.model.write_info` mends them.
 
     Args:
         tagger: Of a model folder whose graph has no such votes yet. It doesn't see the change.
-        data: The model was trained on. Own photos of the main catalogue's training products become
-            the bank; validation photos of all kinds say how much their votes count.
-        count: How many of the nearest vote; 0 for none.
+        data: The model was trained on; own photos of the main catalogue vote. At least `ENOUGH` of
+            each part (`can_vote`).
+        count: How many of the nearest vote.
         progress: Told about the training photos.
-
-    Returns:
-        None, and the graph as it was, where there are no votes to count, or too few photos to say
-        how much they would.
     """
-    rows = data.rows("train", extra=False)
-    if not count or min(len(rows), len(data.rows("validation", extra=False))) < ENOUGH:
-        return None
-    rows = np.random.default_rng(_SEED).permutation(rows)[:_MOST]
-    rows = rows[np.argsort(data.sequence[rows], kind="stable")]
-    add_edges(tagger.model.onnx_path, tagger.input_size[0], _ROWS)
-    looks = _learn_to_look(tagger, data.own[rows], data, progress)
+
+    def __init__(
+        self, tagger: Tagger, data: TrainingData, count: int, progress: Progress | None = None
+    ) -> None:
+        self._tagger, self._data, self._count = tagger, data, count
+        rows = data.rows("train", extra=False)
+        rows = np.random.default_rng(_SEED).permutation(rows)[:_MOST]
+        self._rows = rows[np.argsort(data.sequence[rows], kind="stable")]
+        add_edges(tagger.model.onnx_path, tagger.input_size[0], _ROWS)
+        self._looks = _learn_to_look(tagger, data.own[self._rows], data, progress)
+        self._log_odds: dict[str, tuple[float, float]] = {}
+
+    @staticmethod
+    def can_vote(data: TrainingData) -> bool:
+        """Tell whether there are products enough to vote, and to tell how much they count."""
+        return all(len(data.rows(part, extra=False)) >= ENOUGH for part in ("train", "validation"))
+
+    def fit(self) -> Neighbours:
+        """Let the training products vote; validation photos of all kinds say how much."""
+        self._vote(self._rows, self._looks)
+        rows, positions, kind = self._data.shown("validation")
+        allowed = {one.name: self._data.targets[one.name][rows] for one in self._data.attributes}
+        said = self._said(positions, said_with_votes(allowed))
+        self._log_odds = fit_log_odds(said, allowed, kind)
+        return Neighbours(products=len(self._rows), log_odds=self._log_odds)
+
+    def all_vote(self) -> Neighbours:
+        """Let the validation products vote, too, when nothing is left to be fitted to them."""
+        more = self._data.rows("validation", extra=False)[: _MOST - len(self._rows)]
+        rows, looks = self._rows, self._looks
+        if len(more):
+            rows = np.concatenate([rows, more])
+            looks = np.concatenate([looks, self._said(self._data.own[more], [LOOK])[LOOK]])
+        self._vote(rows, looks)
+        return Neighbours(products=len(rows), log_odds=self._log_odds)
+
+    def _vote(self, rows: np.ndarray, looks: np.ndarray) -> None:
+        targets = {one.name: self._data.targets[one.name][rows] for one in self._data.attributes}
+        set_bank(self._tagger.model.onnx_path, looks, targets, self._count)
+
+    def _said(self, positions: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+        session = open_session(self._tagger.model, available_cores())
+        batches = self._data.pool.batches(positions)
+        found = [session.run(names, {INPUT: photos}) for photos in batches]
+        return dict(zip(names, map(np.concatenate, zip(*found, strict=True)), strict=True))
+
+
+def set_bank(
+    file: Path,
+    looks: np.ndarray,
+    targets: Mapping[str, np.ndarray],
+    count: int,
+    *,
+    passed_over: int = 0,
+) -> None:
+    """Let products vote in place of those that vote in a graph, if any do.
+
+    Args:
+        file: Graph with the output ``look``; written anew.
+        looks: float32 (M, d): that output for the products' photos.
+        targets: bool (M, values) by attribute: the values that the products' labels allow.
+        count: How many of the nearest vote.
+        passed_over: See `hangtag.graph_outputs.Bank`.
+    """
+    remove_neighbours(file)
     bank = Bank(
-        codes=codes_of(looks),
-        labels={one.name: only_values(data.targets[one.name][rows]) for one in data.attributes},
-        values={one.name: len(one.values) for one in data.attributes},
+        codes=_codes(looks),
+        labels={name: _only_values(allowed) for name, allowed in targets.items()},
+        values={name: allowed.shape[1] for name, allowed in targets.items()},
         count=count,
+        passed_over=passed_over,
     )
-    add_neighbours(tagger.model.onnx_path, bank)
-    return Neighbours(products=len(rows), log_odds=_log_odds(tagger, data, bank))
+    add_neighbours(file, bank)
 
 
 def _learn_to_look(
@@ -150,25 +211,15 @@ def _view(seen: np.ndarray, components: int, width: int, length: float) -> View:
     )
 
 
-def codes_of(looks: np.ndarray) -> np.ndarray:
+def _codes(looks: np.ndarray) -> np.ndarray:
     """The numbers of the levels, int (M, d), that come nearest to looks, float32 (M, d)."""
     outer = _OUTER * np.maximum(looks.std(axis=0), _SOME)
     return np.digitize(looks / outer, (-1, 0, 1))
 
 
-def only_values(allowed: np.ndarray) -> np.ndarray:
+def _only_values(allowed: np.ndarray) -> np.ndarray:
     """The number of the only value that a row, bool (N, C), allows; C where there isn't one."""
     return np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), allowed.shape[1])
-
-
-def _log_odds(tagger: Tagger, data: TrainingData, bank: Bank) -> dict[str, tuple[float, float]]:
-    """How much the votes count, by the validation photos of all kinds."""
-    rows, positions, kind = data.shown("validation")
-    session = open_session(tagger.model, available_cores())
-    names = said_with_votes(bank.labels)
-    batches = [session.run(names, {INPUT: photos}) for photos in data.pool.batches(positions)]
-    said = dict(zip(names, map(np.concatenate, zip(*batches, strict=True)), strict=True))
-    return fit_log_odds(said, {name: data.targets[name][rows] for name in bank.labels}, kind)
 
 
 def said_with_votes(attributes: Iterable[str]) -> list[str]:

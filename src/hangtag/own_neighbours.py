@@ -7,10 +7,9 @@ are compared to can be changed at any time.
 import numpy as np
 
 from hangtag.cores import available_cores
-from hangtag.graph_outputs import Bank, add_neighbours, remove_neighbours
 from hangtag.labels import Labels, encode
 from hangtag.model import INPUT, LOOK, Neighbours
-from hangtag.neighbours import codes_of, fit_log_odds, only_values, said_with_votes
+from hangtag.neighbours import fit_log_odds, said_with_votes, set_bank
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import read_inputs
 from hangtag.progress import Progress
@@ -64,7 +63,7 @@ class OwnNeighbours:
         self._rows, found = self._outputs(sorted(first.values()), [LOOK], "comparing photos")
         self.voters = len(self._rows)
         self._targets = {name: allowed[self._rows] for name, allowed in self._targets.items()}
-        self._codes = codes_of(found[LOOK]) if self.voters else np.empty((0, 0), int)
+        self._looks = found.get(LOOK, np.empty((0, 0), np.float32))
 
     def vote(self, *, for_themselves: bool = False) -> None:
         """Put the products into the model's graph, in place of others that were there.
@@ -73,15 +72,13 @@ class OwnNeighbours:
             for_themselves: A photo's own product has a vote. Leave it out to judge the model on
                 these very products, as if each were new.
         """
-        remove_neighbours(self._tagger.model.onnx_path)
-        bank = Bank(
-            codes=self._codes,
-            labels={name: only_values(allowed) for name, allowed in self._targets.items()},
-            values={name: allowed.shape[1] for name, allowed in self._targets.items()},
-            count=COUNT,
+        set_bank(
+            self._tagger.model.onnx_path,
+            self._looks,
+            self._targets,
+            COUNT,
             passed_over=0 if for_themselves else 1,
         )
-        add_neighbours(self._tagger.model.onnx_path, bank)
 
     def fit(self) -> Neighbours:
         """How much the products' votes count, told by each of them as if it were new."""
