@@ -66,6 +66,23 @@ def test_the_command_line_can_leave_them_out(neighbourly: Path, tmp_path: Path) 
     assert sure != unsure
 
 
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        (["--split", "validation"], True),
+        ([], False),
+        (["--split", "validation", "--no-neighbours"], False),
+    ],
+)
+def test_whoever_judges_by_products_that_vote_is_told(
+    neighbourly: Path, drawn_catalogue: Path, options: list[str], *, warned: bool
+) -> None:
+    command = ["evaluate", str(neighbourly), str(drawn_catalogue), *options]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert ("vote for themselves" in done.output) == warned
+
+
 def test_teachers_speak_for_themselves(
     neighbourly: Path, tiny_model: Path, drawn_catalogue: Path, tiny_recipe: Recipe
 ) -> None:

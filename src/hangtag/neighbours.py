@@ -6,28 +6,23 @@ what differs little between a product and the next one of the catalogue, but muc
 counts most.
 """
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-
 import numpy as np
 
-from hangtag.calibration import ENOUGH, softmax
+from hangtag.bank import set_bank
+from hangtag.calibration import ENOUGH
 from hangtag.cores import available_cores
 from hangtag.errors import require
 from hangtag.graph_outputs import (
-    Bank,
     View,
     add_edges,
     add_look,
-    add_neighbours,
-    remove_neighbours,
 )
-from hangtag.model import EDGES, EMBEDDING, INPUT, LOGITS, LOOK, NEARNESS, VOTES, Neighbours
+from hangtag.model import EDGES, EMBEDDING, INPUT, LOOK, Neighbours
 from hangtag.progress import Progress
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
-from hangtag.voting import share_of_votes
+from hangtag.vote_share import fit_log_odds, said_with_votes
 
 _MOST = 40_000
 """How many products there are in the bank at most, some 100 bytes each."""
@@ -46,18 +41,6 @@ _WIDTHS = (208, 128)
 
 _CONTENT = 0.5
 """How much of the comparison is by the embedding."""
-
-_OUTER = 0.98
-"""From how many standard deviations on a value has one of the outer levels (Max, "Quantizing for
-Minimum Distortion", 1960)."""
-
-_START = (-1.5, 1.0)
-"""Log-odds of the votes' share where nothing is known, and how they change with nearness, the
-spread of the validation photos' being one."""
-
-_LEAST_SLOPE = 0.5
-"""How much they change at least: a shop's own photos are all rather near, and hardly tell how
-little the votes are worth to photos of another."""
 
 _SOME = 1e-9
 """What stands for no variance at all."""
@@ -125,34 +108,6 @@ class TrainingNeighbours:
         return dict(zip(names, map(np.concatenate, zip(*found, strict=True)), strict=True))
 
 
-def set_bank(
-    file: Path,
-    looks: np.ndarray,
-    targets: Mapping[str, np.ndarray],
-    count: int,
-    *,
-    passed_over: int = 0,
-) -> None:
-    """Let products vote in place of those that vote in a graph, if any do.
-
-    Args:
-        file: Graph with the output ``look``; written anew.
-        looks: float32 (M, d): that output for the products' photos.
-        targets: bool (M, values) by attribute: the values that the products' labels allow.
-        count: How many of the nearest vote.
-        passed_over: See `hangtag.graph_outputs.Bank`.
-    """
-    remove_neighbours(file)
-    bank = Bank(
-        codes=_codes(looks),
-        labels={name: _only_values(allowed) for name, allowed in targets.items()},
-        values={name: allowed.shape[1] for name, allowed in targets.items()},
-        count=count,
-        passed_over=passed_over,
-    )
-    add_neighbours(file, bank)
-
-
 def _learn_to_look(
     tagger: Tagger, positions: np.ndarray, data: TrainingData, progress: Progress | None
 ) -> np.ndarray:
@@ -209,84 +164,3 @@ def _view(seen: np.ndarray, components: int, width: int, length: float) -> View:
         bias=(-found.mean_ @ weights).astype(np.float32),
         length=length,
     )
-
-
-def _codes(looks: np.ndarray) -> np.ndarray:
-    """The numbers of the levels, int (M, d), that come nearest to looks, float32 (M, d)."""
-    outer = _OUTER * np.maximum(looks.std(axis=0), _SOME)
-    return np.digitize(looks / outer, (-1, 0, 1))
-
-
-def _only_values(allowed: np.ndarray) -> np.ndarray:
-    """The number of the only value that a row, bool (N, C), allows; C where there isn't one."""
-    return np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), allowed.shape[1])
-
-
-def said_with_votes(attributes: Iterable[str]) -> list[str]:
-    """The graph's outputs that `fit_log_odds` asks for."""
-    return [NEARNESS, *(prefix + name for name in attributes for prefix in (LOGITS, VOTES))]
-
-
-def fit_log_odds(
-    said: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], kind: np.ndarray
-) -> dict[str, tuple[float, float]]:
-    """How the log-odds of the votes' share depend on nearness, by attribute with enough labels.
-
-    Args:
-        said: Outputs of the graph for N photos that aren't in the bank, as `said_with_votes` names
-            them.
-        targets: bool (N, values) by attribute: the values that labels allow.
-        kind: int (N,): kinds of photos, which count alike.
-    """
-    fitted = {}
-    for name, allowed in targets.items():
-        labelled = allowed.any(axis=1) & ~allowed.all(axis=1)
-        if labelled.sum() >= ENOUGH:
-            votes = said[VOTES + name]
-            fitted[name] = _fit(
-                said[NEARNESS][labelled],
-                votes.sum(axis=1)[labelled],
-                (softmax(said[LOGITS + name]) * allowed).sum(axis=1)[labelled],
-                (votes * allowed).sum(axis=1)[labelled],
-                _alike(kind[labelled]),
-            )
-    return fitted
-
-
-def _alike(kind: np.ndarray) -> np.ndarray:
-    """Weights float (N,) under which a hundred photos from elsewhere count like all the shop's."""
-    _, number, counts = np.unique(kind, return_inverse=True, return_counts=True)
-    return np.where(counts < ENOUGH, 1.0, counts.max() / counts)[number]
-
-
-def _fit(
-    nearness: np.ndarray,
-    known: np.ndarray,
-    alone: np.ndarray,
-    voted: np.ndarray,
-    weights: np.ndarray,
-) -> tuple[float, float]:
-    """The log-odds, start and slope, that make labels likeliest, with a normal prior.
-
-    Args:
-        nearness: float (N,).
-        known: float (N,): share of the neighbours whose label is known.
-        alone: float (N,): what the network gives to the values that the label allows.
-        voted: float (N,): what the neighbours give to them.
-        weights: float (N,): how much each photo counts.
-    """
-    optimize = require("train", "scipy.optimize")
-    middle, spread = float(nearness.mean()), float(nearness.std()) + 1e-6
-    features = np.stack([np.ones_like(nearness), (nearness - middle) / spread], axis=1)
-    start = np.array(_START)
-
-    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
-        share = share_of_votes(features @ numbers)
-        likelihood = np.maximum((1 - share * known) * alone + share * voted, 1e-9)
-        slope = -weights * (voted - known * alone) / likelihood * share * (1 - share)
-        far = numbers - start
-        return float(far @ far - weights @ np.log(likelihood)), slope @ features + 2 * far
-
-    bounds = [(None, None), (_LEAST_SLOPE, None)]
-    found = optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
-    return float(found[0] - found[1] * middle / spread), float(found[1] / spread)

@@ -6,15 +6,16 @@ are compared to can be changed at any time.
 
 import numpy as np
 
+from hangtag.bank import set_bank
 from hangtag.cores import available_cores
 from hangtag.labels import Labels, encode
 from hangtag.model import INPUT, LOOK, Neighbours
-from hangtag.neighbours import fit_log_odds, said_with_votes, set_bank
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import read_inputs
 from hangtag.progress import Progress
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
+from hangtag.vote_share import fit_log_odds, said_with_votes
 
 COUNT = 30
 """How many of the nearest vote."""

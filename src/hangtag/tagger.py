@@ -177,6 +177,11 @@ class Tagger:
             self._outputs.append(name)
 
     @property
+    def asks_neighbours(self) -> bool:
+        """Whether products like those in a photo have a vote."""
+        return self._neighbours is not None
+
+    @property
     def main_attributes(self) -> list[Attribute]:
         """Those of ``attributes`` that every product has: all but the details."""
         return [one for one in self.attributes if one.name not in self.info.details]

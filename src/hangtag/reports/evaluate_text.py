@@ -22,6 +22,11 @@ _COLUMNS = {
     "ece": "ECE",
 }
 
+_FOR_THEMSELVES = (
+    "If the model was trained on this catalogue, these products vote for themselves: judge the "
+    "test part, or leave votes out with --no-neighbours"
+)
+
 
 def print_report(
     evaluations: Sequence[Evaluation], outcomes: Sequence[Outcome], console: Console | None = None
@@ -31,6 +36,8 @@ def print_report(
     evaluations = told_apart(evaluations)
     for evaluation in evaluations:
         _print_scores(evaluation.numbers, console)
+        if evaluation.split in {"train", "validation"} and evaluation.tagger.asks_neighbours:
+            console.print(_FOR_THEMSELVES, style="yellow")
     if len(seen := photos_of(evaluations)) > 1:
         for line in ["The models were judged on different photos:", *seen]:
             console.print(Text(line))
