@@ -12,6 +12,7 @@ from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.model import IN_DOMAIN
 from hangtag.tagger import Tagger
+from hangtag.verdict import Evaluation
 
 
 def test_onnx(tiny_model: Path, tmp_path: Path):
@@ -68,3 +69,19 @@ def test_int8_that_is_too_bad_is_not_written(
     with pytest.raises(HangtagError, match=r"loses 1\.00 points of accuracy on season"):
         export.export_int8(tiny_model, drawn_catalogue, tmp_path / "int8", photos=8)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_is_judged_by_what_the_network_says(
+    drawn_catalogue: Path, neighbourly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    judged: list[Evaluation] = []
+    accuracies = export._accuracies
+
+    def noted(evaluation: Evaluation) -> dict[str, float]:
+        judged.append(evaluation)
+        return accuracies(evaluation)
+
+    monkeypatch.setattr(export, "_accuracies", noted)
+    export.export_int8(neighbourly, drawn_catalogue, tmp_path / "int8", photos=48, tolerance=20)
+    assert [one.tagger.asks_neighbours for one in judged] == [False, False]
+    assert Tagger(tmp_path / "int8").asks_neighbours

@@ -100,9 +100,17 @@ def export_int8(
         _quantise(original, _training_photos(original, catalogue, photos), made / ONNX)
         shutil.copyfile(original.model.weights_path, made / WEIGHTS)
         quantised = _describe(original.model, made, photos)
+        # Validation products vote for themselves, whatever the network says.
         before, after = (
-            _accuracies(evaluate(tagger, catalogue, split="validation", progress=progress))
-            for tagger in (original, Tagger(quantised.folder))
+            _accuracies(
+                evaluate(
+                    Tagger(folder, neighbours=False),
+                    catalogue,
+                    split="validation",
+                    progress=progress,
+                )
+            )
+            for folder in (original.model.folder, quantised.folder)
         )
         change = {name: 100 * (after[name] - before[name]) for name in before}
         worst = min(change, key=change.__getitem__)
