@@ -227,8 +227,14 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     steps = graph.node("Cast", above, name="steps", to=TensorProto.UINT8)
     zero = graph.value("zero", np.array(_MIDDLE, np.uint8))
     # ONNX Runtime is ten times as fast with bytes without a sign times bytes with one.
-    found = graph.node("MatMulInteger", steps, _levels(graph, bank.codes), zero, name="found")
-    product = graph.node("Cast", found, name="product", to=TensorProto.FLOAT)
+    found = graph.node("MatMulInteger", steps, _unpacked(graph, bank.codes), zero, name="found")
+    numbers = graph.node("Cast", found, name="with numbers", to=TensorProto.FLOAT)
+    # A number n stands for the level 2 n - 3.
+    twice = _times(graph, "twice", numbers, float(LEVELS[1] - LEVELS[0]))
+    every = graph.node("ReduceSum", within, across, name="every")
+    product = graph.node(
+        "Sum", twice, _times(graph, "every level", every, float(LEVELS[0])), name="sum"
+    )
     lengths = np.linalg.norm(LEVELS[bank.codes], axis=1)
     one = _times(graph, "one", product, 1 / _STEPS)
     cosine = graph.node("Div", one, graph.value("lengths", lengths.astype(np.float16)), name="cos")
@@ -299,8 +305,8 @@ def _times(graph: _Addition, name: str, tensor: str, factor: float) -> str:
     return graph.node("Mul", tensor, value, name=name)
 
 
-def _levels(graph: _Addition, codes: np.ndarray) -> str:
-    """The codes' levels, int8 (d, M); ONNX Runtime works them out once, as it opens the graph."""
+def _unpacked(graph: _Addition, codes: np.ndarray) -> str:
+    """The codes' numbers, int8 (d, M); ONNX Runtime works them out once, as it opens the graph."""
     count, width = codes.shape
     padded = np.pad(codes.astype(np.uint8), ((0, 0), (0, -width % _IN_A_BYTE)))
     places = np.arange(_IN_A_BYTE, dtype=np.uint8)[:, np.newaxis] * 2
@@ -314,6 +320,4 @@ def _levels(graph: _Addition, codes: np.ndarray) -> str:
     if padded.shape[1] > width:
         ends = [graph.value(name, np.array([end])) for name, end in (("from", 0), ("to", width))]
         numbers = graph.node("Slice", numbers, *ends, name="numbers of all")
-    levels = graph.value("levels", LEVELS.astype(np.int8))
-    whole = graph.node("Cast", numbers, name="whole numbers", to=TensorProto.INT32)
-    return graph.node("Gather", levels, whole, name="with sign")
+    return graph.node("Cast", numbers, name="with sign", to=TensorProto.INT8)
