@@ -39,6 +39,13 @@ def test_products_of_one_sitting_tell_of_each_other(neighbourly: Path) -> None:
     assert right(Tagger(neighbourly, neighbours=False)) < 0.8
 
 
+def test_mirror_images_leave_neighbours_where_they_are(neighbourly: Path) -> None:
+    tagger, flipping = (Tagger(neighbourly, flip=flip) for flip in (False, True))
+    new = sittings(tagger).pool.rgb(np.arange(LEARNT, LEARNT + JUDGED))
+    before, after = (one.probabilities(new).values["gender"] for one in (tagger, flipping))
+    assert np.abs(before - after).mean() < 0.02
+
+
 def test_photos_of_no_sitting_hear_little(neighbourly: Path) -> None:
     with_votes, alone = (Tagger(neighbourly, neighbours=vote) for vote in (True, False))
     noise = strangers(alone, 5)

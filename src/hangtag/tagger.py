@@ -240,7 +240,11 @@ class Tagger:
         if self.flip:
             mirror_images = np.ascontiguousarray(inputs[:, :, ::-1])
             mirrored = self._session.run(self._outputs, {INPUT: mirror_images})
-            found = [(one + other) / 2 for one, other in zip(found, mirrored, strict=True)]
+            # Like products face the same way, so a mirror image is near to none.
+            found = [
+                one if name.startswith((NEARNESS, VOTES)) else (one + other) / 2
+                for name, one, other in zip(self._outputs, found, mirrored, strict=True)
+            ]
         named = dict(zip(self._outputs, found, strict=True))
         embedding = named.pop(EMBEDDING)
         in_domain = named.pop(IN_DOMAIN, np.full(len(inputs), np.nan, np.float32))
