@@ -15,14 +15,17 @@ from hangtag.calibration import softmax
 from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
 from hangtag.errors import HangtagError
+from hangtag.judge import evaluate
 from hangtag.model import Neighbours, read_model, write_info
 from hangtag.neighbours import TrainingNeighbours
 from hangtag.recipe import Recipe
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
 from hangtag.teachers import soft_labels
+from hangtag.training import train
 from hangtag.training_data import prepare
 from hangtag.voting import counted_in
+from short_runs import shorter
 from sittings import JUDGED, LEARNT, sitting_photos, sittings, strangers
 
 
@@ -97,6 +100,24 @@ def test_teachers_speak_for_themselves(
     data = prepare(catalogue, tiny_recipe)
     said, alone = (soft_labels([model], catalogue, data) for model in (neighbourly, tiny_model))
     assert np.array_equal(said["gender"], alone["gender"])
+
+
+def test_a_trained_model_asks_all_but_the_test_products(
+    drawn_catalogue: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("neighbours", "vote_share"):
+        monkeypatch.setattr(f"hangtag.{module}.ENOUGH", 20)
+    model = read_model(train(drawn_catalogue, shorter(tiny_recipe, 1), tmp_path / "model"))
+    parts = model.info.training["products"]
+    assert model.info.neighbours is not None
+    assert model.info.neighbours.products == parts["train"] + parts["validation"]
+    assert "season" in model.info.neighbours.log_odds
+    with_votes, alone = (
+        evaluate(Tagger(model.folder, neighbours=vote), drawn_catalogue, split="validation")
+        for vote in (True, False)
+    )
+    # After one epoch the network knows little, but these products vote for themselves.
+    assert with_votes.all_right().value > alone.all_right().value + 0.1
 
 
 def test_too_few_products_have_no_vote(tiny_model: Path) -> None:
