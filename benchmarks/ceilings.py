@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hangtag.attributes import TYPE
+from hangtag.attributes import COLOUR, TYPE
 from hangtag.evaluation import scores
-from hangtag.judge import COLOUR, evaluate
+from hangtag.judge import evaluate
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
 VERDICTS = Path(__file__).parent / "verdicts.csv"

@@ -32,11 +32,11 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hangtag.attributes import TYPE, Attribute
+from hangtag.attributes import COLOUR, TYPE, Attribute
 from hangtag.calibration import Calibration, Decoder, fit_probabilities, log_softmax, softmax
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.evaluation import RARE_BELOW, correct, known, scores
-from hangtag.judge import COLOUR, labels_for
+from hangtag.judge import labels_for
 from hangtag.labels import encode
 from hangtag.photo_cache import product_mask
 from hangtag.photo_reader import PhotoReader

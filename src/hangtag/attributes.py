@@ -24,6 +24,9 @@ PRODUCT_ATTRIBUTES = (
 NOT_SHOWN = frozenset({"season"})
 """Attributes that a photo doesn't show: a season is that of the collection it was sold in."""
 
+COLOUR = "baseColour"
+"""The attribute that a photo's colours tell."""
+
 TYPE = "articleType"
 """The finest level of the taxonomy."""
 

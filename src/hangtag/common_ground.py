@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hangtag import evaluation
-from hangtag.attributes import COLOUR_GROUPS, Attribute, colour_group
-from hangtag.judge import COLOUR
+from hangtag.attributes import COLOUR, COLOUR_GROUPS, Attribute, colour_group
 from hangtag.labels import encode, read_labels
 from hangtag.recipe import Combination, Recipe
 from hangtag.verdict import COLOUR_GROUP, Evaluation

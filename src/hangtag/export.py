@@ -15,7 +15,7 @@ import numpy as np
 
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.errors import HangtagError, require
-from hangtag.model import INPUT, ONNX, WEIGHTS, Model, read_model, write_info
+from hangtag.model import HISTOGRAM, INPUT, ONNX, WEIGHTS, Model, read_model, write_info
 from hangtag.progress import Progress
 from hangtag.split import Kind, assign
 from hangtag.tagger import Tagger
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CALIBRATION_PHOTOS = 512
 
 _QUANTISED = ("Conv", "Add", "Clip", "Relu")
-_COLOUR_BRANCH = "palette"
+_BY_SHADE = ("palette", HISTOGRAM)
 
 
 def export_onnx(model: str | Path, output: Path) -> Path:
@@ -172,7 +172,7 @@ def _quantise(tagger: Tagger, inputs: Iterator[np.ndarray], file: Path) -> None:
 
 
 def _kept_in_float(graph: "onnx.ModelProto") -> list[str]:
-    """Names of the nodes up to the first convolutions, and of the colour branch."""
+    """Names of the nodes up to the first convolutions, of the colour branch and the histogram."""
     users: dict[str, list[Any]] = {}
     for node in graph.graph.node:
         for name in node.input:
@@ -180,7 +180,7 @@ def _kept_in_float(graph: "onnx.ModelProto") -> list[str]:
     kept = {
         node.name
         for node in graph.graph.node
-        if any(_COLOUR_BRANCH in name for name in (*node.input, node.name))
+        if any(part in name for name in (*node.input, node.name) for part in _BY_SHADE)
     }
     waiting = [INPUT]
     seen = set(waiting)

@@ -25,6 +25,7 @@ from hangtag.card import write_card
 from hangtag.domain import fit_domain
 from hangtag.ensemble import AnyNetwork
 from hangtag.errors import HangtagError
+from hangtag.histogram import can_read_colours, read_colours
 from hangtag.judge import evaluate
 from hangtag.model import CARD, INFO, ONNX, WEIGHTS, ModelInfo, Vocabulary, write_info
 from hangtag.neighbours import TrainingNeighbours
@@ -114,6 +115,9 @@ def finish(
         },
     )
     write_info(unfinished, info, "")
+    if recipe.histogram and can_read_colours(data):
+        read_colours(Tagger(unfinished), data, progress)
+        write_info(unfinished, info, "")
     voters = None
     if recipe.neighbours and TrainingNeighbours.can_vote(data):
         voters = TrainingNeighbours(

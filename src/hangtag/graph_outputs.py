@@ -12,6 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from hangtag.eight_bits import in_eight_bits
 from hangtag.model import EDGES, EMBEDDING, IN_DOMAIN, INPUT, LOOK, NEARNESS, ORIENTATION, VOTES
 
+OPSET = 18
+"""Version of ONNX's operators in all graphs."""
+
 LEVELS = np.array([-3, -1, 1, 3])
 """What the two bits of a code stand for."""
 
@@ -28,7 +31,7 @@ _IN_A_BYTE = 4
 _SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
 
 
-class _Addition:
+class Addition:
     """Nodes to be added to a graph; the names of all but its outputs begin with a prefix.
 
     Args:
@@ -71,6 +74,18 @@ class _Addition:
         """Add an operator with several outputs."""
         return self._add(operator, inputs, [f"{self._prefix}/{name}" for name in names], **options)
 
+    def taken_over(self, output: str) -> str:
+        """Make room for another tensor under an output's name; what the old one is called now."""
+        old = f"{self._prefix}/before/{output}"
+        for node in self._graph.node:
+            for names in (node.input, node.output):
+                names[:] = [old if name == output else name for name in names]
+        return old
+
+    def replacement(self, operator: str, *inputs: str, name: str) -> None:
+        """Add an operator whose output has a name that was `taken_over`."""
+        self._add(operator, inputs, [name])
+
     def write(self) -> None:
         """Write the graph in the old one's place."""
         onnx.save(self._model, str(self._file))
@@ -91,7 +106,7 @@ def add_domain_score(file: Path, weights: np.ndarray, centres: np.ndarray) -> No
         centres: float32 (clusters, D), multiplied with the embedding at length one; the largest
             product counts. Stored in eight bits.
     """
-    graph = _Addition(file, IN_DOMAIN)
+    graph = Addition(file, IN_DOMAIN)
     across = graph.value("axes", np.array([1]))
     learnt = graph.node("MatMul", EMBEDDING, graph.value("weights", weights), name="learnt")
     at_one = _at_length_one(graph, "embedding", EMBEDDING, across)
@@ -110,7 +125,7 @@ def add_orientation(file: Path, weights: np.ndarray, bias: np.ndarray) -> None:
         weights: float32 (D, 3), of the embedding.
         bias: float32 (3,).
     """
-    graph = _Addition(file, ORIENTATION)
+    graph = Addition(file, ORIENTATION)
     logits = graph.node(
         "Gemm", EMBEDDING, graph.value("weights", weights), graph.value("bias", bias), name="logits"
     )
@@ -131,18 +146,18 @@ def add_edges(file: Path, height: int, rows: int) -> None:
         height: Of the graph's input, in pixels.
         rows: Squares from the top of a photo to its bottom, about.
     """
-    graph = _Addition(file, EDGES)
+    graph = Addition(file, EDGES)
     pixels = graph.node("Cast", INPUT, name="pixels", to=TensorProto.FLOAT)
     channels = graph.node("Transpose", pixels, name="channels", perm=[0, 3, 1, 2])
     across = graph.value("axes", np.array([1]))
-    grey = _times(graph, "grey", graph.node("ReduceMean", channels, across, name="mean"), 1 / 255)
+    grey = times(graph, "grey", graph.node("ReduceMean", channels, across, name="mean"), 1 / 255)
     fine = max(1, round(height / (4 * rows)))
-    shrunk = _averaged(graph, "shrunk", grey, fine)
+    shrunk = averaged(graph, "shrunk", grey, fine)
     diagonal = np.sqrt(0.5) * (_SOBEL + _SOBEL.T), np.sqrt(0.5) * (_SOBEL - _SOBEL.T)
     filters = np.stack([_SOBEL, _SOBEL.T, *diagonal])[:, np.newaxis].astype(np.float32)
     slopes = graph.node("Conv", shrunk, graph.value("filters", filters), name="slopes")
     strengths = graph.node("Abs", slopes, name="strengths")
-    squares = _averaged(graph, "squares", strengths, max(1, round(height / fine / rows)))
+    squares = averaged(graph, "squares", strengths, max(1, round(height / fine / rows)))
     flat = graph.node("Flatten", squares, name="flat")
     graph.output("Sqrt", flat, name=EDGES)
     graph.write()
@@ -171,7 +186,7 @@ def add_look(file: Path, edges: View, content: View) -> None:
         edges: View of ``edges``.
         content: View of the embedding at length one.
     """
-    graph = _Addition(file, LOOK)
+    graph = Addition(file, LOOK)
     across = graph.value("axes", np.array([1]))
     embedding = _at_length_one(graph, "embedding", EMBEDDING, across)
     seen = [
@@ -214,9 +229,9 @@ def add_neighbours(file: Path, bank: Bank) -> None:
         file: Graph with the output ``look`` and without these; written anew.
         bank: What to compare photos to.
     """
-    graph = _Addition(file, NEARNESS)
+    graph = Addition(file, NEARNESS)
     across = graph.value("axes", np.array([1]))
-    whole = graph.node("Round", _times(graph, "large", LOOK, _STEPS), name="whole")
+    whole = graph.node("Round", times(graph, "large", LOOK, _STEPS), name="whole")
     least, most = (
         graph.value(name, np.array(step, np.float32))
         for name, step in (("least", -_LARGEST_STEP), ("most", _LARGEST_STEP))
@@ -230,13 +245,13 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     found = graph.node("MatMulInteger", steps, _unpacked(graph, bank.codes), zero, name="found")
     numbers = graph.node("Cast", found, name="with numbers", to=TensorProto.FLOAT)
     # A number n stands for the level 2 n - 3.
-    twice = _times(graph, "twice", numbers, float(LEVELS[1] - LEVELS[0]))
+    twice = times(graph, "twice", numbers, float(LEVELS[1] - LEVELS[0]))
     every = graph.node("ReduceSum", within, across, name="every")
     product = graph.node(
-        "Sum", twice, _times(graph, "every level", every, float(LEVELS[0])), name="sum"
+        "Sum", twice, times(graph, "every level", every, float(LEVELS[0])), name="sum"
     )
     lengths = np.linalg.norm(LEVELS[bank.codes], axis=1)
-    one = _times(graph, "one", product, 1 / _STEPS)
+    one = times(graph, "one", product, 1 / _STEPS)
     cosine = graph.node("Div", one, graph.value("lengths", lengths.astype(np.float16)), name="cos")
     count = graph.value("count", np.array([min(bank.count + bank.passed_over, len(bank.codes))]))
     nearest, rows = graph.nodes("TopK", cosine, count, names=["nearest", "rows"])
@@ -247,7 +262,7 @@ def add_neighbours(file: Path, bank: Bank) -> None:
             for name, one in (("nearest", nearest), ("rows", rows))
         )
     graph.output("ReduceMax", nearest, across, name=NEARNESS, keepdims=0)
-    sharp = _times(graph, "sharp", nearest, 1 / _TEMPERATURE)
+    sharp = times(graph, "sharp", nearest, 1 / _TEMPERATURE)
     weights = graph.node("Softmax", sharp, name="weights", axis=1)
     weights = graph.node("Unsqueeze", weights, across, name="weights of each")
     off_on = graph.value("off, on", np.array([0, 1], np.float32))
@@ -280,32 +295,34 @@ def remove_neighbours(file: Path) -> None:
     onnx.save(model, str(file))
 
 
-def _averaged(graph: _Addition, name: str, tensor: str, side: int) -> str:
+def averaged(graph: Addition, name: str, tensor: str, side: int) -> str:
+    """Average (N, C, H, W) over squares of so many pixels a side."""
     sides = [side, side]
     return graph.node("AveragePool", tensor, name=name, kernel_shape=sides, strides=sides)
 
 
-def _seen(graph: _Addition, name: str, looked_at: str, view: View, across: str) -> str:
+def _seen(graph: Addition, name: str, looked_at: str, view: View, across: str) -> str:
     weights = graph.rounded(f"{name}/weights", view.weights.T)
     bias = graph.value(f"{name}/bias", view.bias.astype(np.float32))
     mapped = graph.node("Gemm", looked_at, weights, bias, name=f"{name}/mapped", transB=1)
     at_one = _at_length_one(graph, f"{name}/seen", mapped, across)
-    return _times(graph, f"{name}/seen", at_one, view.length)
+    return times(graph, f"{name}/seen", at_one, view.length)
 
 
-def _at_length_one(graph: _Addition, name: str, vectors: str, across: str) -> str:
+def _at_length_one(graph: Addition, name: str, vectors: str, across: str) -> str:
     length = graph.node("ReduceL2", vectors, across, name=f"{name}/length")
     least = graph.value(f"{name}/least", np.array(1e-12, np.float32))
     length = graph.node("Max", length, least, name=f"{name}/some length")
     return graph.node("Div", vectors, length, name=f"{name}/at one")
 
 
-def _times(graph: _Addition, name: str, tensor: str, factor: float) -> str:
+def times(graph: Addition, name: str, tensor: str, factor: float) -> str:
+    """Multiply a tensor with a number."""
     value = graph.value(f"{name}/factor", np.array(factor, np.float32))
     return graph.node("Mul", tensor, value, name=name)
 
 
-def _unpacked(graph: _Addition, codes: np.ndarray) -> str:
+def _unpacked(graph: Addition, codes: np.ndarray) -> str:
     """The codes' numbers, int8 (d, M); ONNX Runtime works them out once, as it opens the graph."""
     count, width = codes.shape
     padded = np.pad(codes.astype(np.uint8), ((0, 0), (0, -width % _IN_A_BYTE)))

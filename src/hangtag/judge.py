@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from hangtag import evaluation
-from hangtag.attributes import ANY_OF, COLOUR_GROUPS, TYPE, Attribute, colour_group
+from hangtag.attributes import ANY_OF, COLOUR, COLOUR_GROUPS, TYPE, Attribute, colour_group
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.errors import HangtagError
 from hangtag.labels import Labels, encode, read_labels, recipe_sources, relabel
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 SPLITS = (*PARTS, "all")
 """Which rows of a catalogue can be asked for: those of a part, or all."""
-
-COLOUR = "baseColour"
-"""The attribute whose values have groups."""
 
 
 def evaluate(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hangtag.eight_bits import SCALE, in_eight_bits
 from hangtag.ensemble import AnyNetwork, Ensemble
+from hangtag.graph_outputs import OPSET
 from hangtag.head_names import HEADS, attribute_of
 from hangtag.model import (
     EMBEDDING,
@@ -24,7 +25,6 @@ from hangtag.model import (
     WEIGHTS,
 )
 
-_OPSET = 18
 _SMALL = 256
 """Tensors with fewer values stay in full precision; they weigh nothing."""
 
@@ -105,7 +105,7 @@ def _exported(
             input_names=[INPUT],
             output_names=[EMBEDDING, FEATURES, *(LOGITS + name for name in attributes)],
             dynamic_shapes=({0: torch.export.Dim("photos", min=1, max=4096)},),
-            opset_version=_OPSET,
+            opset_version=OPSET,
             dynamo=True,
             # It would fold normalisation into the convolutions' weights, which are to stay those
             # of the other file. ONNX Runtime folds them when it opens the graph.

@@ -268,6 +268,9 @@ class Recipe(_Section):
     neighbours: int = Field(30, ge=0, le=1000)
     """How many training products whose photos are most like one vote beside the network; 0 for
     none. The model then holds a code of each training photo and its labels (`hangtag.voting`)."""
+    histogram: bool = True
+    """Whether a second reader, which sees nothing but how much of a photo is of which colour, says
+    the base colour with the network (`hangtag.histogram`)."""
     seed: int = Field(1, ge=0)
     network: Network = Network()
     loss: Loss = Loss()

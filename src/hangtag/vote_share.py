@@ -44,13 +44,17 @@ def fit_log_odds(
                 votes.sum(axis=1)[labelled],
                 (softmax(said[LOGITS + name]) * allowed).sum(axis=1)[labelled],
                 (votes * allowed).sum(axis=1)[labelled],
-                _alike(kind[labelled]),
+                alike(kind[labelled]),
             )
     return fitted
 
 
-def _alike(kind: np.ndarray) -> np.ndarray:
-    """Weights float (N,) under which a hundred photos from elsewhere count like all the shop's."""
+def alike(kind: np.ndarray) -> np.ndarray:
+    """Weights float (N,) under which a hundred photos from elsewhere count like all the shop's.
+
+    Args:
+        kind: int (N,): 0 for own photos, 1 for alternate ones, 2 for those of extra catalogues.
+    """
     _, number, counts = np.unique(kind, return_inverse=True, return_counts=True)
     return np.where(counts < ENOUGH, 1.0, counts.max() / counts)[number]
 

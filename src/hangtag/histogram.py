@@ -1,0 +1,149 @@
+"""Learning what a photo's colours say of its base colour, beside the network.
+
+A network that has learnt to know a product in any light and on any ground has learnt not to look
+too closely at its colours. What it has given up for that, a histogram of the photo as it is has
+kept: a small network reads the one, and its logits are added to the other's, each with a factor
+(Hinton, "Products of Experts", 1999) that validation photos tell.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper
+
+from hangtag.attributes import COLOUR
+from hangtag.calibration import ENOUGH, log_softmax
+from hangtag.errors import require
+from hangtag.graph_outputs import OPSET
+from hangtag.histogram_output import ColourReader, add_colour_reader, add_histogram
+from hangtag.model import HISTOGRAM, INPUT
+from hangtag.progress import Progress
+from hangtag.tagger import Tagger
+from hangtag.training_data import TrainingData
+from hangtag.vote_share import alike
+
+_MOST = 80_000
+"""How many photos it learns from at most."""
+
+_HIDDEN = 96
+_EPOCHS = 12
+_BATCH = 256
+_PENALTY = 1e-2
+"""scikit-learn's alpha."""
+
+_SCALE = 8
+"""What histograms are multiplied with, so that they vary about as much as weights expect."""
+
+_START = (1.0, 0.0)
+"""Factors of the network's logits and of the reader's before anything is known."""
+
+_SEED = 0
+
+
+def can_read_colours(data: TrainingData) -> bool:
+    """Tell whether a base colour is learnt, and enough photos have a label of it to read it from,
+    and to tell how much that counts."""
+    return any(one.name == COLOUR for one in data.attributes) and all(
+        len(_labelled(data, part)[0]) >= ENOUGH for part in ("train", "validation")
+    )
+
+
+def read_colours(tagger: Tagger, data: TrainingData, progress: Progress | None = None) -> None:
+    """Let a reader of photos' colours say the base colour with the network, in a model's graph.
+
+    The folder's checksums are no longer right then; `hangtag.model.write_info` mends them.
+
+    Args:
+        tagger: Of a model folder whose graph has no such reader yet. It doesn't see the change.
+        data: The model was trained on; `can_read_colours`. Training photos of all kinds teach the
+            reader; validation photos tell how much it counts, those of each kind alike.
+        progress: Told about the photos.
+    """
+    positions, allowed, _ = _labelled(data, "train")
+    chosen = np.random.default_rng(_SEED).permutation(len(positions))[:_MOST]
+    chosen.sort()
+    seen = _histograms(data, positions[chosen], tagger.input_size, progress)
+    reader = _learn(seen, allowed[chosen])
+    positions, allowed, kind = _labelled(data, "validation")
+    said = log_softmax(tagger.run_all(data.pool.batches(positions)).logits[COLOUR])
+    read = log_softmax(reader.read(_histograms(data, positions, tagger.input_size, None)))
+    counts = _fit(said, read, allowed, alike(kind))
+    add_histogram(tagger.model.onnx_path, tagger.input_size)
+    add_colour_reader(tagger.model.onnx_path, COLOUR, reader, *counts)
+
+
+def _labelled(data: TrainingData, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions, allowed values bool (N, values) and kinds of photos whose label says something;
+    of training photos, that it's one value."""
+    rows, positions, kind = data.shown(part)
+    allowed = data.targets[COLOUR][rows]
+    values = allowed.sum(axis=1)
+    wanted = values == 1 if part == "train" else (values > 0) & (values < allowed.shape[1])
+    return positions[wanted], allowed[wanted], kind[wanted]
+
+
+def _histograms(
+    data: TrainingData, positions: np.ndarray, size: tuple[int, int], progress: Progress | None
+) -> np.ndarray:
+    """What `add_histogram` gives of photos, float16 (N, B), without running a network."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "histogram.onnx"
+        photos = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["photos", *size, 3])
+        graph = helper.make_graph([], HISTOGRAM, [photos], [])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), file)
+        add_histogram(file, size)
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    found: list[np.ndarray] = []
+    for batch in data.pool.batches(positions):
+        (histograms,) = session.run([HISTOGRAM], {INPUT: batch})
+        found.append(histograms.astype(np.float16))
+        if progress:
+            progress("looking at photos' colours", sum(map(len, found)), len(positions))
+    return np.concatenate(found)
+
+
+def _learn(seen: np.ndarray, allowed: np.ndarray) -> ColourReader:
+    """A reader of histograms, float16 (N, B), of one allowed value each, bool (N, values)."""
+    neural = require("train", "sklearn.neural_network")
+    middle = seen.mean(axis=0, dtype=np.float32)
+    fitted = neural.MLPClassifier(
+        (_HIDDEN,), alpha=_PENALTY, batch_size=min(_BATCH, len(seen)), random_state=_SEED
+    )
+    values = allowed.argmax(axis=1)
+    classes = np.unique(values)
+    scaled = _SCALE * (seen.astype(np.float32) - middle)
+    for _ in range(_EPOCHS):
+        fitted.partial_fit(scaled, values, classes=classes)
+    hidden, logits = fitted.coefs_
+    hidden_bias, logits_bias = fitted.intercepts_
+    if len(classes) == 2:
+        # Of two values scikit-learn works out one logit.
+        logits, logits_bias = (np.concatenate([-one, one], -1) / 2 for one in (logits, logits_bias))
+    weights = np.zeros((_HIDDEN, allowed.shape[1]), np.float32)
+    bias = np.full(allowed.shape[1], logits_bias.min(), np.float32)
+    weights[:, classes], bias[classes] = logits, logits_bias
+    return ColourReader(
+        hidden=(
+            (_SCALE * hidden).astype(np.float32),
+            (hidden_bias - _SCALE * middle @ hidden).astype(np.float32),
+        ),
+        logits=(weights, bias),
+    )
+
+
+def _fit(
+    said: np.ndarray, read: np.ndarray, allowed: np.ndarray, weights: np.ndarray
+) -> tuple[float, float]:
+    """The factors of two log-probabilities, float (N, values), that make labels likeliest."""
+    optimize = require("train", "scipy.optimize")
+
+    def loss(factors: np.ndarray) -> float:
+        together = log_softmax(factors[0] * said + factors[1] * read)
+        likelihood = np.where(allowed, np.exp(together), 0).sum(axis=1)
+        return -float(weights @ np.log(np.maximum(likelihood, 1e-9))) / float(weights.sum())
+
+    found = optimize.minimize(loss, _START, bounds=[(0, None)] * 2, method="L-BFGS-B").x
+    return float(found[0]), float(found[1])

@@ -1,0 +1,130 @@
+"""A reader that sees nothing but how much of a photo is of which colour names base colours."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+from skimage.color import rgb2lab
+
+from drawing import draw_garment
+from hangtag.attributes import COLOUR, Taxonomy
+from hangtag.graph_outputs import OPSET
+from hangtag.histogram import can_read_colours, read_colours
+from hangtag.histogram_output import _A, _B, _LIGHTNESS, add_histogram
+from hangtag.model import HISTOGRAM, INPUT, read_model, write_info
+from hangtag.recipe import Recipe
+from hangtag.session import open_session
+from hangtag.tagger import Tagger
+from hangtag.training import train
+from hangtag.training_data import NO_PHOTO, PhotoPool, TrainingData
+from short_runs import shorter
+
+LEARNT, JUDGED = 300, 150
+SHADES = np.array([[40, 70, 150], [62, 70, 150]])
+"""Two blues that a network trained on any light takes for one."""
+
+
+def histograms(photos: np.ndarray, folder: Path) -> np.ndarray:
+    """The shares of each colour, float (N, lightness, a, b, 2), of photos."""
+    file = folder / "histogram.onnx"
+    size = photos.shape[1:3]
+    given = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["photos", *size, 3])
+    graph = helper.make_graph([], HISTOGRAM, [given], [])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), file)
+    add_histogram(file, size)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (found,) = session.run([HISTOGRAM], {INPUT: photos})
+    return (found**2).reshape(len(photos), len(_LIGHTNESS), len(_A), len(_B), 2)
+
+
+def test_shares_of_colours_give_the_colour_of_a_plain_photo(tmp_path: Path) -> None:
+    colours = np.random.default_rng(1).integers(40, 160, (20, 3)).astype(np.uint8)
+    photos = np.broadcast_to(colours[:, None, None], (20, 32, 24, 3)).copy()
+    found = histograms(photos, tmp_path)
+    assert np.allclose(found.sum(axis=(1, 2, 3)), 1, atol=1e-4)
+    wanted = np.clip(
+        rgb2lab(colours),
+        [min(one) for one in (_LIGHTNESS, _A, _B)],
+        [max(one) for one in (_LIGHTNESS, _A, _B)],
+    )
+    for number, middles in enumerate((_LIGHTNESS, _A, _B)):
+        others = tuple({1, 2, 3} - {number + 1})
+        mean = np.einsum("nbw,b->nw", found.sum(axis=others), middles)
+        assert np.abs(mean - wanted[:, [number]]).max() < 0.1
+
+
+def test_white_surroundings_dont_count_as_the_product(tmp_path: Path) -> None:
+    photo = np.full((1, 80, 60, 3), 255, np.uint8)
+    photo[:, 10:30, 5:20] = 0
+    black = histograms(photo, tmp_path)[0, 0].sum(axis=(0, 1))
+    assert black[1] == pytest.approx(1, abs=0.02)
+    assert black[0] < 0.2
+
+
+def shades(tagger: Tagger) -> TrainingData:
+    """Garments in two shades, which are two values of the base colour."""
+    colour = next(one for one in tagger.attributes if one.name == COLOUR)
+    dice = np.random.default_rng(0)
+    which = dice.integers(0, 2, LEARNT + JUDGED)
+    photos = []
+    for number, shade in enumerate(which):
+        garment = np.asarray(draw_garment("Tshirts", "Blue", seed=number).convert("RGB")).copy()
+        garment[(garment < 200).any(axis=2)] = SHADES[shade]
+        noisy = np.clip(garment + dice.integers(-12, 12, garment.shape), 0, 255)
+        seen = tagger.prepare(noisy.astype(np.uint8))
+        photos.append(np.dstack([seen, np.full(tagger.input_size, 255, np.uint8)]))
+    return TrainingData(
+        attributes=[colour],
+        details={},
+        auxiliary=[],
+        taxonomy=Taxonomy(),
+        pool=PhotoPool([np.stack(photos)]),
+        own=np.arange(len(photos)),
+        alternate=np.full(len(photos), NO_PHOTO),
+        targets={COLOUR: np.eye(len(colour.values), dtype=bool)[which]},
+        sequence=np.arange(len(photos)),
+        parts=np.repeat(["train", "validation"], [LEARNT, JUDGED]),
+        extra=np.zeros(len(photos), bool),
+        split="random",
+    )
+
+
+def test_shades_are_told_apart_that_the_network_takes_for_one(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reading"
+    shutil.copytree(tiny_model, folder)
+    before = Tagger(folder)
+    data = shades(before)
+    assert can_read_colours(data)
+    read_colours(before, data)
+    write_info(folder, before.info, "")
+    new = data.rows("validation", extra=False)
+
+    def right(tagger: Tagger) -> float:
+        said = tagger.run(data.pool.rgb(new)).logits[COLOUR].argmax(axis=1)
+        return float(data.targets[COLOUR][new, said].mean())
+
+    assert right(before) < 0.8
+    assert right(Tagger(folder)) > 0.95
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_trained_models_read_colours_unless_the_recipe_says_no(
+    drawn_catalogue: Path,
+    tiny_recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    wanted: bool,
+) -> None:
+    for module in ("histogram", "vote_share"):
+        monkeypatch.setattr(f"hangtag.{module}.ENOUGH", 20)
+    recipe = shorter(tiny_recipe, 1).model_copy(update={"histogram": wanted})
+    model = read_model(train(drawn_catalogue, recipe, tmp_path / "model"))
+    outputs = [one.name for one in open_session(model, 1).get_outputs()]
+    assert (HISTOGRAM in outputs) == wanted
