@@ -71,11 +71,11 @@ train larger-teachers --recipe two_cores/larger-teachers.toml --start mean --tea
 combine average last-12 larger-teachers mean "$shop" $looks --name hangtag-default-12
 train any-side --recipe two_cores/any-side.toml --start last-12 --teacher mean --teacher both \
     --teacher lite2-longer --teacher plain-lite2 $looks
-combine average last-13 any-side last-12 "$shop" $looks --name hangtag-fast-16
+combine average last-13 any-side last-12 "$shop" $looks --name hangtag-fast-17
 train lite2-any-side --recipe two_cores/lite2-any-side.toml --start lite2-mean --teacher last-13 \
     --teacher both --teacher plain-lite2 $looks
 combine average lite2-13 lite2-any-side lite2-mean "$shop" $looks
 train lite2-gentle --recipe two_cores/lite2-gentle.toml --start lite2-13 --teacher last-13 \
     --teacher plain-lite2 $looks
 combine average lite2-15 lite2-gentle lite2-13 "$shop" $looks
-combine ensemble together last-13 lite2-15 "$shop" $looks --name hangtag-default-16
+combine ensemble together last-13 lite2-15 "$shop" $looks --name hangtag-default-17

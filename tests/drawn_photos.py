@@ -12,6 +12,13 @@ COLOURS = ("Red", "Blue", "Black", "Green", "Yellow", "Pink")
 _TRAINING = 240
 
 
+def noisy_input(tagger: Tagger, photo: np.ndarray, dice: np.random.Generator) -> np.ndarray:
+    """A photo with noise of its own as the cache holds it: uint8 (h, w, 4), all of it product."""
+    noisy = np.clip(photo + dice.integers(-12, 12, photo.shape), 0, 255)
+    seen = tagger.prepare(noisy.astype(np.uint8))
+    return np.dstack([seen, np.full(tagger.input_size, 255, np.uint8)])
+
+
 def drawn_photos(tagger: Tagger, validation: int) -> TrainingData:
     """Training photos of garments, each with noise of its own, and some for validation."""
     dice = np.random.default_rng(0)
@@ -19,9 +26,7 @@ def drawn_photos(tagger: Tagger, validation: int) -> TrainingData:
     for number in range(_TRAINING + validation):
         kind, colour = KINDS[number % len(KINDS)], COLOURS[number % len(COLOURS)]
         photo = np.asarray(draw_garment(kind, colour).convert("RGB"))
-        noisy = np.clip(photo + dice.integers(-12, 12, photo.shape), 0, 255)
-        seen = tagger.prepare(noisy.astype(np.uint8))
-        photos.append(np.dstack([seen, np.full(tagger.input_size, 255, np.uint8)]))
+        photos.append(noisy_input(tagger, photo, dice))
     return TrainingData(
         attributes=[],
         details={},

@@ -4,17 +4,15 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
 from skimage.color import rgb2lab
 
 from drawing import draw_garment
+from drawn_photos import noisy_input
 from hangtag.attributes import COLOUR, Taxonomy
-from hangtag.graph_outputs import OPSET
 from hangtag.histogram import can_read_colours, read_colours
-from hangtag.histogram_output import _A, _B, _LIGHTNESS, add_histogram
+from hangtag.histogram_output import _A, _B, _LIGHTNESS, write_histogram_graph
 from hangtag.model import HISTOGRAM, INPUT, read_model, write_info
 from hangtag.recipe import Recipe
 from hangtag.session import open_session
@@ -31,11 +29,7 @@ SHADES = np.array([[40, 70, 150], [62, 70, 150]])
 def histograms(photos: np.ndarray, folder: Path) -> np.ndarray:
     """The shares of each colour, float (N, lightness, a, b, 2), of photos."""
     file = folder / "histogram.onnx"
-    size = photos.shape[1:3]
-    given = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["photos", *size, 3])
-    graph = helper.make_graph([], HISTOGRAM, [given], [])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), file)
-    add_histogram(file, size)
+    write_histogram_graph(file, photos.shape[1:3])
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     (found,) = session.run([HISTOGRAM], {INPUT: photos})
     return (found**2).reshape(len(photos), len(_LIGHTNESS), len(_A), len(_B), 2)
@@ -74,9 +68,7 @@ def shades(tagger: Tagger) -> TrainingData:
     for number, shade in enumerate(which):
         garment = np.asarray(draw_garment("Tshirts", "Blue", seed=number).convert("RGB")).copy()
         garment[(garment < 200).any(axis=2)] = SHADES[shade]
-        noisy = np.clip(garment + dice.integers(-12, 12, garment.shape), 0, 255)
-        seen = tagger.prepare(noisy.astype(np.uint8))
-        photos.append(np.dstack([seen, np.full(tagger.input_size, 255, np.uint8)]))
+        photos.append(noisy_input(tagger, garment, dice))
     return TrainingData(
         attributes=[colour],
         details={},

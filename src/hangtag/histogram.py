@@ -10,20 +10,22 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
-from onnx import TensorProto, helper
 
 from hangtag.attributes import COLOUR
 from hangtag.calibration import ENOUGH, log_softmax
 from hangtag.errors import require
-from hangtag.graph_outputs import OPSET
-from hangtag.histogram_output import ColourReader, add_colour_reader, add_histogram
+from hangtag.histogram_output import (
+    ColourReader,
+    add_colour_reader,
+    add_histogram,
+    write_histogram_graph,
+)
 from hangtag.model import HISTOGRAM, INPUT
 from hangtag.progress import Progress
 from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
-from hangtag.vote_share import alike
+from hangtag.vote_share import alike, says_something
 
 _MOST = 80_000
 """How many photos it learns from at most."""
@@ -80,8 +82,7 @@ def _labelled(data: TrainingData, part: str) -> tuple[np.ndarray, np.ndarray, np
     of training photos, that it's one value."""
     rows, positions, kind = data.shown(part)
     allowed = data.targets[COLOUR][rows]
-    values = allowed.sum(axis=1)
-    wanted = values == 1 if part == "train" else (values > 0) & (values < allowed.shape[1])
+    wanted = allowed.sum(axis=1) == 1 if part == "train" else says_something(allowed)
     return positions[wanted], allowed[wanted], kind[wanted]
 
 
@@ -91,10 +92,7 @@ def _histograms(
     """What `add_histogram` gives of photos, float16 (N, B), without running a network."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "histogram.onnx"
-        photos = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["photos", *size, 3])
-        graph = helper.make_graph([], HISTOGRAM, [photos], [])
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), file)
-        add_histogram(file, size)
+        write_histogram_graph(file, size)
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     found: list[np.ndarray] = []
     for batch in data.pool.batches(positions):

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto
+import onnx
+from onnx import TensorProto, helper
 
-from hangtag.graph_outputs import Addition, averaged, times
+from hangtag.graph_outputs import OPSET, Addition, averaged, times
 from hangtag.model import HISTOGRAM, INPUT, LOGITS
 
 _ROWS = 80
@@ -97,6 +98,19 @@ def add_histogram(file: Path, size: tuple[int, int]) -> None:
     whole = graph.node("Flatten", shares, name="whole")
     graph.output("Sqrt", whole, name=HISTOGRAM, width=2 * counts[0] * counts[1] * counts[2])
     graph.write()
+
+
+def write_histogram_graph(file: Path, size: tuple[int, int]) -> None:
+    """Write a graph that has the output ``histogram`` (N, B) of photos, and nothing else.
+
+    Args:
+        file: To write.
+        size: Height and width of the graph's input ``photos``, uint8 (N, h, w, 3), in pixels.
+    """
+    photos = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["photos", *size, 3])
+    graph = helper.make_graph([], HISTOGRAM, [photos], [])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), file)
+    add_histogram(file, size)
 
 
 def add_colour_reader(

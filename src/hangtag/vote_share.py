@@ -36,7 +36,7 @@ def fit_log_odds(
     """
     fitted = {}
     for name, allowed in targets.items():
-        labelled = allowed.any(axis=1) & ~allowed.all(axis=1)
+        labelled = says_something(allowed)
         if labelled.sum() >= ENOUGH:
             votes = said[VOTES + name]
             fitted[name] = _fit(
@@ -47,6 +47,12 @@ def fit_log_odds(
                 alike(kind[labelled]),
             )
     return fitted
+
+
+def says_something(allowed: np.ndarray) -> np.ndarray:
+    """Rows bool (N,) whose labels, bool (N, values), allow some values and not all."""
+    count = allowed.sum(axis=1)
+    return (count > 0) & (count < allowed.shape[1])
 
 
 def alike(kind: np.ndarray) -> np.ndarray:
