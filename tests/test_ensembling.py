@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
-from hangtag import orientation
+from hangtag import onnx_graph, orientation
 from hangtag.averaging import average
 from hangtag.cli import app
 from hangtag.comparison import count_parameters
@@ -58,6 +59,8 @@ def together(
     folder = tmp_path_factory.mktemp("together") / "together"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orientation, "ENOUGH", 20)
+        # So that small heads are stored in eight bits as large ones are.
+        patch.setattr(onnx_graph, "_LARGE", 64)
         return ensemble([tiny_model, other_model], drawn_catalogue, folder, command="typed")
 
 
@@ -108,6 +111,19 @@ def test_weights_in_eight_bits_are_near() -> None:
     assert rounded.dtype == np.int8
     assert scales.shape == (5, 1, 1, 1)
     assert (np.abs(rounded * scales - weights) <= scales / 2 + 1e-12).all()
+
+
+def test_heat_maps_weigh_features_as_members_do(
+    together: Path, tiny_model: Path, other_model: Path
+) -> None:
+    name = "heads.articleType.weight"
+    with safe_open(read_model(together).weights_path, "numpy") as file:
+        assert file.get_tensor(f"members.0.{name}").dtype == np.int8
+    both, one, other = (
+        Tagger(model)._head_weights[name] for model in (together, tiny_model, other_model)
+    )
+    members = np.concatenate([one, other], axis=1)
+    assert np.allclose(both, members, atol=np.abs(members).max() / 200)
 
 
 def test_heat_maps_know_of_values(together: Path, inputs: np.ndarray) -> None:

@@ -1,8 +1,8 @@
 """Weights stored in eight bits, with a scale for each output channel; computed with as float32.
 
-Of a convolution's weights that keeps two to three digits, and makes files half as large as float16
-does. What is rounded are weights alone, not what a network computes (`hangtag.export` does that,
-for speed).
+Of a layer's weights that keeps two to three digits, and makes files half as large as float16 does.
+What is rounded are weights alone, not what a network computes (`hangtag.export` does that, for
+speed).
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SCALE = "/scale"
-"""Behind the name of a tensor that is stored so, its scales: float32 (C, 1, 1, 1)."""
+"""Behind the name of a tensor that is stored so, its scales: float32 (C, 1, …)."""
 
 _LARGEST = 127
 
 
 def in_eight_bits(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Round a convolution's weights (Jacob et al., 2018: symmetric, per channel).
+    """Round a layer's weights (Jacob et al., 2018: symmetric, per channel).
 
     Args:
         weights: float32 (C, …).

@@ -28,9 +28,8 @@ from hangtag.model import (
 _SMALL = 256
 """Tensors with fewer values stay in full precision; they weigh nothing."""
 
-_LARGE, _CONVOLUTION = 4096, 4
-"""From how many values on, and with how many sides, an ensemble's tensors are stored in eight bits:
-the convolutions across channels, nine tenths of all weights."""
+_LARGE = 4096
+"""From how many values on the weights of an ensemble's layers are stored in eight bits."""
 
 _IN_GRAPH = "network."
 """What the graph puts before the names of the network's weights."""
@@ -83,7 +82,7 @@ def _stored(network: AnyNetwork, attributes: list[str]) -> dict[str, np.ndarray]
         if name.startswith(HEADS) and attribute_of(name.split(".")[1]) not in attributes:
             continue
         array = tensor.detach().cpu().contiguous().numpy()
-        if compact and array.ndim == _CONVOLUTION and array.size >= _LARGE:
+        if compact and array.ndim > 1 and array.size >= _LARGE:
             array, arrays[name + SCALE] = in_eight_bits(array)
         elif array.dtype == np.float32 and array.size >= _SMALL:
             array = array.astype(np.float16)

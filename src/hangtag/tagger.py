@@ -12,6 +12,7 @@ import numpy as np
 from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Decoder
 from hangtag.cores import available_cores
+from hangtag.eight_bits import SCALE
 from hangtag.errors import HangtagError
 from hangtag.head_names import COLOUR_BRANCH_WIDTH, HEADS, attribute_weight
 from hangtag.members import members
@@ -357,6 +358,8 @@ class Tagger:
                 for name, stored in network.items():
                     if name.startswith(HEADS) and name.endswith(".weight"):
                         weights = file.get_tensor(stored).astype(np.float32)
+                        if name + SCALE in network:
+                            weights *= file.get_tensor(network[name + SCALE])
                         of_features = weights[:, : weights.shape[1] - seen]
                         found.setdefault(attribute_weight(name), []).append(of_features)
         return {name: np.concatenate(one, axis=1) for name, one in found.items()}
