@@ -78,4 +78,8 @@ combine average lite2-13 lite2-any-side lite2-mean "$shop" $looks
 train lite2-gentle --recipe two_cores/lite2-gentle.toml --start lite2-13 --teacher last-13 \
     --teacher plain-lite2 $looks
 combine average lite2-15 lite2-gentle lite2-13 "$shop" $looks
-combine ensemble together last-13 lite2-15 "$shop" $looks --name hangtag-default-17
+train lite2-labels --recipe two_cores/lite2-labels.toml --start lite2-15 $looks
+combine average lite2-18 lite2-labels lite2-15 "$shop" $looks
+train labels --recipe two_cores/labels.toml --start last-13 $looks
+combine average last-18 labels last-13 "$shop" $looks
+combine ensemble together last-18 lite2-18 "$shop" $looks --name hangtag-default-18
