@@ -22,7 +22,7 @@ def typed(*words: object) -> Result:
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop") / "photos"
     folder.mkdir()
-    for number, kind in enumerate(("Jeans", "Heels", "Watches")):
+    for number, kind in enumerate(("Jeans", "Handbags", "Watches")):
         draw_garment(kind, "Blue", seed=number).save(
             folder / f"a-long-name-of-a-{kind}-0{number}.jpg"
         )
