@@ -292,13 +292,13 @@ def test_seasons_are_counted_but_not_suggested(tmp_path: Path) -> None:
     (folder / "images").mkdir(parents=True)
     lines = ["id,photo,articleType,season"]
     for number in range(120):
-        garment, season = [("Shirts", "Summer"), ("Heels", "Winter")][number % 2]
+        garment, season = [("Tshirts", "Summer"), ("Watches", "Winter")][number % 2]
         draw_garment(garment, ["Red", "Blue"][number // 2 % 2], seed=number).save(
             folder / "images" / f"{number}.png"
         )
         wrong = number == 6
         lines.append(
-            f"{number},images/{number}.png,{'Heels' if wrong else garment},"
+            f"{number},images/{number}.png,{'Watches' if wrong else garment},"
             f"{'Winter' if wrong else season}"
         )
     (folder / "styles.csv").write_text("\n".join(lines), encoding="utf-8")
