@@ -1,9 +1,11 @@
-"""Drawn garments as training data: all that learning which way up photos lie asks for."""
+"""Drawn garments as training data: all that fitting something to a trained network asks for."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from drawing import draw_garment
-from hangtag.attributes import Taxonomy
+from hangtag.attributes import Attribute, Taxonomy
 from hangtag.tagger import Tagger
 from hangtag.training_data import NO_PHOTO, PhotoPool, TrainingData
 
@@ -27,17 +29,27 @@ def drawn_photos(tagger: Tagger, validation: int) -> TrainingData:
         kind, colour = KINDS[number % len(KINDS)], COLOURS[number % len(COLOURS)]
         photo = np.asarray(draw_garment(kind, colour).convert("RGB"))
         photos.append(noisy_input(tagger, photo, dice))
+    return as_training_data(photos, _TRAINING)
+
+
+def as_training_data(
+    photos: Sequence[np.ndarray],
+    learnt: int,
+    attributes: Sequence[Attribute] = (),
+    targets: Mapping[str, np.ndarray] | None = None,
+) -> TrainingData:
+    """Products of one photo each, from `noisy_input`: the first ``learnt`` train, others judge."""
     return TrainingData(
-        attributes=[],
+        attributes=[*attributes],
         details={},
         auxiliary=[],
         taxonomy=Taxonomy(),
         pool=PhotoPool([np.stack(photos)]),
         own=np.arange(len(photos)),
         alternate=np.full(len(photos), NO_PHOTO),
-        targets={},
+        targets=dict(targets or {}),
         sequence=np.arange(len(photos)),
-        parts=np.repeat(["train", "validation"], [_TRAINING, validation]),
+        parts=np.repeat(["train", "validation"], [learnt, len(photos) - learnt]),
         extra=np.zeros(len(photos), bool),
         split="random",
     )

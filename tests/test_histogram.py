@@ -9,8 +9,8 @@ import pytest
 from skimage.color import rgb2lab
 
 from drawing import draw_garment
-from drawn_photos import noisy_input
-from hangtag.attributes import COLOUR, Taxonomy
+from drawn_photos import as_training_data, noisy_input
+from hangtag.attributes import COLOUR
 from hangtag.histogram import can_read_colours, read_colours
 from hangtag.histogram_output import _A, _B, _LIGHTNESS, write_histogram_graph
 from hangtag.model import HISTOGRAM, INPUT, read_model, write_info
@@ -18,7 +18,7 @@ from hangtag.recipe import Recipe
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
 from hangtag.training import train
-from hangtag.training_data import NO_PHOTO, PhotoPool, TrainingData
+from hangtag.training_data import TrainingData
 from short_runs import shorter
 
 LEARNT, JUDGED = 300, 150
@@ -69,20 +69,8 @@ def shades(tagger: Tagger) -> TrainingData:
         garment = np.asarray(draw_garment("Tshirts", "Blue", seed=number).convert("RGB")).copy()
         garment[(garment < 200).any(axis=2)] = SHADES[shade]
         photos.append(noisy_input(tagger, garment, dice))
-    return TrainingData(
-        attributes=[colour],
-        details={},
-        auxiliary=[],
-        taxonomy=Taxonomy(),
-        pool=PhotoPool([np.stack(photos)]),
-        own=np.arange(len(photos)),
-        alternate=np.full(len(photos), NO_PHOTO),
-        targets={COLOUR: np.eye(len(colour.values), dtype=bool)[which]},
-        sequence=np.arange(len(photos)),
-        parts=np.repeat(["train", "validation"], [LEARNT, JUDGED]),
-        extra=np.zeros(len(photos), bool),
-        split="random",
-    )
+    targets = {COLOUR: np.eye(len(colour.values), dtype=bool)[which]}
+    return as_training_data(photos, LEARNT, [colour], targets)
 
 
 def test_shades_are_told_apart_that_the_network_takes_for_one(
