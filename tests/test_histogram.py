@@ -22,8 +22,12 @@ from hangtag.training_data import TrainingData
 from short_runs import shorter
 
 LEARNT, JUDGED = 300, 150
-SHADES = np.array([[40, 70, 150], [62, 70, 150]])
-"""Two blues that a network trained on any light takes for one."""
+BLUES = np.array([[40, 70, 150], [62, 70, 150]])
+"""Two that a network trained on any light takes for one."""
+
+PALE = np.array([[170, 170, 170], [175, 155, 110]])
+"""Grey, and what grey looks like more in warm light."""
+WARM = (1.06, 1.0, 0.88)
 
 
 def histograms(photos: np.ndarray, folder: Path) -> np.ndarray:
@@ -59,7 +63,7 @@ def test_white_surroundings_dont_count_as_the_product(tmp_path: Path) -> None:
     assert black[0] < 0.2
 
 
-def shades(tagger: Tagger) -> TrainingData:
+def shades(tagger: Tagger, colours: np.ndarray) -> TrainingData:
     """Garments in two shades, which are two values of the base colour."""
     colour = next(one for one in tagger.attributes if one.name == COLOUR)
     dice = np.random.default_rng(0)
@@ -67,7 +71,7 @@ def shades(tagger: Tagger) -> TrainingData:
     photos = []
     for number, shade in enumerate(which):
         garment = np.asarray(draw_garment("Tshirts", "Blue", seed=number).convert("RGB")).copy()
-        garment[(garment < 200).any(axis=2)] = SHADES[shade]
+        garment[(garment < 200).any(axis=2)] = colours[shade]
         photos.append(noisy_input(tagger, garment, dice))
     targets = {COLOUR: np.eye(len(colour.values), dtype=bool)[which]}
     return as_training_data(photos, LEARNT, [colour], targets)
@@ -79,7 +83,7 @@ def test_shades_are_told_apart_that_the_network_takes_for_one(
     folder = tmp_path / "reading"
     shutil.copytree(tiny_model, folder)
     before = Tagger(folder)
-    data = shades(before)
+    data = shades(before, BLUES)
     assert can_read_colours(data)
     read_colours(before, data)
     write_info(folder, before.info, "")
@@ -91,6 +95,21 @@ def test_shades_are_told_apart_that_the_network_takes_for_one(
 
     assert right(before) < 0.8
     assert right(Tagger(folder)) > 0.95
+
+
+def test_grey_in_warm_light_isnt_read_as_a_yellowish_shade(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reading"
+    shutil.copytree(tiny_model, folder)
+    before = Tagger(folder)
+    data = shades(before, PALE)
+    read_colours(before, data)
+    write_info(folder, before.info, "")
+    new = data.rows("validation", extra=False)
+    photos = (data.pool.rgb(new) * WARM).clip(0, 255).astype(np.uint8)
+    said = Tagger(folder).run(photos).logits[COLOUR].argmax(axis=1)
+    assert data.targets[COLOUR][new, said].mean() > 0.9
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -3,10 +3,13 @@
 A network that has learnt to know a product in any light and on any ground has learnt not to look
 too closely at its colours. What it has given up for that, a histogram of the photo as it is has
 kept: a small network reads the one, and its logits are added to the other's, each with a factor
-(Hinton, "Products of Experts", 1999) that validation photos tell.
+(Hinton, "Products of Experts", 1999) that validation photos tell. So that yellow light doesn't
+mislead it, the small network sees each training photo in another light, too.
 """
 
+import math
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +30,11 @@ from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
 from hangtag.vote_share import alike, says_something
 
-_MOST = 80_000
+_MOST = 60_000
 """How many photos it learns from at most."""
+
+_EXPOSURE, _CAST = (0.6, 1.15), 0.12
+"""Light of other photos than these: how much of it, and how much more or less of a colour."""
 
 _HIDDEN = 96
 _EPOCHS = 12
@@ -67,11 +73,13 @@ def read_colours(tagger: Tagger, data: TrainingData, progress: Progress | None =
     positions, allowed, _ = _labelled(data, "train")
     chosen = np.random.default_rng(_SEED).permutation(len(positions))[:_MOST]
     chosen.sort()
-    seen = _histograms(data, positions[chosen], tagger.input_size, progress)
-    reader = _learn(seen, allowed[chosen])
+    size = tagger.input_size
+    seen = _histograms(_in_two_lights(data, positions[chosen]), 2 * len(chosen), size, progress)
+    reader = _learn(seen, np.concatenate([allowed[chosen]] * 2))
     positions, allowed, kind = _labelled(data, "validation")
     said = log_softmax(tagger.run_all(data.pool.batches(positions)).logits[COLOUR])
-    read = log_softmax(reader.read(_histograms(data, positions, tagger.input_size, None)))
+    seen = _histograms(data.pool.batches(positions), len(positions), size)
+    read = log_softmax(reader.read(seen))
     counts = _fit(said, read, allowed, alike(kind))
     add_histogram(tagger.model.onnx_path, tagger.input_size)
     add_colour_reader(tagger.model.onnx_path, COLOUR, reader, *counts)
@@ -86,20 +94,34 @@ def _labelled(data: TrainingData, part: str) -> tuple[np.ndarray, np.ndarray, np
     return positions[wanted], allowed[wanted], kind[wanted]
 
 
+def _in_two_lights(data: TrainingData, positions: np.ndarray) -> Iterator[np.ndarray]:
+    """Photos as they are, then each as in another light; uint8 (n, h, w, 3) at a time."""
+    yield from data.pool.batches(positions)
+    dice = np.random.default_rng(_SEED)
+    least, most = (math.log(one) for one in _EXPOSURE)
+    for batch in data.pool.batches(positions):
+        exposure = np.exp(dice.uniform(least, most, (len(batch), 1, 1, 1)))
+        cast = 1 + dice.uniform(-_CAST, _CAST, (len(batch), 1, 1, 3))
+        yield (batch * (exposure * cast).astype(np.float32)).clip(0, 255).astype(np.uint8)
+
+
 def _histograms(
-    data: TrainingData, positions: np.ndarray, size: tuple[int, int], progress: Progress | None
+    photos: Iterable[np.ndarray],
+    count: int,
+    size: tuple[int, int],
+    progress: Progress | None = None,
 ) -> np.ndarray:
-    """What `add_histogram` gives of photos, float16 (N, B), without running a network."""
+    """What `add_histogram` gives of so many photos, float16 (N, B), without running a network."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "histogram.onnx"
         write_histogram_graph(file, size)
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     found: list[np.ndarray] = []
-    for batch in data.pool.batches(positions):
+    for batch in photos:
         (histograms,) = session.run([HISTOGRAM], {INPUT: batch})
         found.append(histograms.astype(np.float16))
         if progress:
-            progress("looking at photos' colours", sum(map(len, found)), len(positions))
+            progress("looking at photos' colours", sum(map(len, found)), count)
     return np.concatenate(found)
 
 
@@ -112,7 +134,9 @@ def _learn(seen: np.ndarray, allowed: np.ndarray) -> ColourReader:
     )
     values = allowed.argmax(axis=1)
     classes = np.unique(values)
-    scaled = _SCALE * (seen.astype(np.float32) - middle)
+    scaled = seen.astype(np.float32)
+    scaled -= middle
+    scaled *= _SCALE
     for _ in range(_EPOCHS):
         fitted.partial_fit(scaled, values, classes=classes)
     hidden, logits = fitted.coefs_
