@@ -1,6 +1,7 @@
 """A reader that sees nothing but how much of a photo is of which colour names base colours."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,39 +78,38 @@ def shades(tagger: Tagger, colours: np.ndarray) -> TrainingData:
     return as_training_data(photos, LEARNT, [colour], targets)
 
 
-def test_shades_are_told_apart_that_the_network_takes_for_one(
-    tiny_model: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "reading"
-    shutil.copytree(tiny_model, folder)
+def taught(model: Path, folder: Path, colours: np.ndarray) -> tuple[Tagger, TrainingData]:
+    """A model folder's copy that has learnt to read two shades: the tagger of before, and them."""
+    shutil.copytree(model, folder)
     before = Tagger(folder)
-    data = shades(before, BLUES)
+    data = shades(before, colours)
     assert can_read_colours(data)
     read_colours(before, data)
     write_info(folder, before.info, "")
-    new = data.rows("validation", extra=False)
+    return before, data
 
-    def right(tagger: Tagger) -> float:
-        said = tagger.run(data.pool.rgb(new)).logits[COLOUR].argmax(axis=1)
-        return float(data.targets[COLOUR][new, said].mean())
 
-    assert right(before) < 0.8
-    assert right(Tagger(folder)) > 0.95
+def right(tagger: Tagger, data: TrainingData, light: Sequence[float] = (1, 1, 1)) -> float:
+    """How many of the validation photos' shades a tagger says, by light of a colour."""
+    rows = data.rows("validation", extra=False)
+    photos = (data.pool.rgb(rows) * light).clip(0, 255).astype(np.uint8)
+    said = tagger.run(photos).logits[COLOUR].argmax(axis=1)
+    return float(data.targets[COLOUR][rows, said].mean())
+
+
+def test_shades_are_told_apart_that_the_network_takes_for_one(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    before, data = taught(tiny_model, tmp_path / "reading", BLUES)
+    assert right(before, data) < 0.8
+    assert right(Tagger(tmp_path / "reading"), data) > 0.95
 
 
 def test_grey_in_warm_light_isnt_read_as_a_yellowish_shade(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "reading"
-    shutil.copytree(tiny_model, folder)
-    before = Tagger(folder)
-    data = shades(before, PALE)
-    read_colours(before, data)
-    write_info(folder, before.info, "")
-    new = data.rows("validation", extra=False)
-    photos = (data.pool.rgb(new) * WARM).clip(0, 255).astype(np.uint8)
-    said = Tagger(folder).run(photos).logits[COLOUR].argmax(axis=1)
-    assert data.targets[COLOUR][new, said].mean() > 0.9
+    _, data = taught(tiny_model, tmp_path / "reading", PALE)
+    assert right(Tagger(tmp_path / "reading"), data, WARM) > 0.9
 
 
 @pytest.mark.parametrize("wanted", [True, False])
