@@ -4,11 +4,13 @@
 dataset (the larger ones where there are some) as other shops and phones would have them: other
 shapes and framings, other backgrounds, two views in one, badges and watermarks, other light, poorer
 files. Each changed photo has its product's labels still, so what is lost is what a model owes to
-one shop's way of taking photos.
+one shop's way of taking photos. A second table tells whether a model knows that it guesses: how
+many tags it accepts at the default precision, how many of these are right, and how many products it
+takes for none.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,31 +23,56 @@ from benchmarks.photos import products
 from hangtag.judge import evaluate
 from hangtag.photo import read_photo
 from hangtag.photo_reader import PhotoReader
-from hangtag.verdict import COLOUR_GROUP
+from hangtag.verdict import COLOUR_GROUP, Evaluation
 
 SHOWN = ("gender", "articleType", "baseColour", COLOUR_GROUP, "season", "usage")
+ACCEPTED = ("gender", "articleType", "baseColour", "season", "usage")
 _SEED = 5
 
 
 def main() -> None:
-    """Print a table for each model."""
+    """Print two tables for each model: what is right, and what is accepted."""
     typed = options("carry_over", __doc__)
     catalogue, reader, rows = products(typed.data, typed.split)
     phone = typed.data / "real-world.zip"
     floors = _corners(phone) if phone.is_file() else []
-    tables: dict[str, list[str]] = {model: [] for model in typed.models}
+    right: dict[str, dict[str, list[str]]] = {model: {} for model in typed.models}
+    accepted: dict[str, dict[str, list[str]]] = {model: {} for model in typed.models}
     for name, change in changes(floors).items():
         with tempfile.TemporaryDirectory() as folder:
             write_changed(
                 change, reader, catalogue.table["id"].gather(rows).to_list(), rows, folder
             )
-            for model, lines in tables.items():
-                found = evaluate(model, catalogue, split=typed.split, photos=folder).summary()
-                cells = [f"{100 * (found[one]['accuracy'] or 0):.1f}" for one in SHOWN]
-                lines.append(f"| {name} | {' | '.join(cells)} |")
-    for model, lines in tables.items():
-        print(f"\n{model}\n\n| photos | {' | '.join(SHOWN)} |\n|---{'|--:' * len(SHOWN)}|")
-        print("\n".join(lines))
+            for model in typed.models:
+                found = evaluate(model, catalogue, split=typed.split, photos=folder)
+                right[model][name] = _right(found)
+                accepted[model][name] = _accepted(found)
+    for model in typed.models:
+        _table(model, SHOWN, right[model])
+        _table(f"{model}: accepted · right", (*ACCEPTED, "taken for no product"), accepted[model])
+
+
+def _right(found: Evaluation) -> list[str]:
+    scores = found.summary()
+    return [f"{100 * (scores[one]['accuracy'] or 0):.1f}" for one in SHOWN]
+
+
+def _accepted(found: Evaluation) -> list[str]:
+    cells = []
+    for name in ACCEPTED:
+        decision = found.decisions(name)[0]
+        cells.append(" · ".join(_percent(decision[one]) for one in ("coverage", "precision")))
+    return [*cells, _percent(1 - float(found.known_product.mean()))]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
+    print(f"\n{title}\n\n| photos | {' | '.join(columns)} |\n|---{'|--:' * len(columns)}|")
+    for name, cells in rows.items():
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def write_changed(

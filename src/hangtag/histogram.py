@@ -36,7 +36,7 @@ _MOST = 60_000
 _EXPOSURE, _CAST = (0.6, 1.15), 0.12
 """Light of other photos than these: how much of it, and how much more or less of a colour."""
 
-_HIDDEN = 96
+_HIDDEN = 256
 _EPOCHS = 12
 _BATCH = 256
 _PENALTY = 1e-2

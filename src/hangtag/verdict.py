@@ -254,7 +254,7 @@ class Evaluation:
                     for metric, value in scores.items()
                 },
                 "ece_if_exact": dict(zip(("value", "low", "high"), exact, strict=True)),
-                "decisions": self._decisions(name, one),
+                "decisions": self.decisions(name),
                 "classes": evaluation.per_class(one.confusion, values),
                 "confused": [
                     {"actual": values[actual], "predicted": values[predicted], "photos": photos}
@@ -269,8 +269,15 @@ class Evaluation:
             }
         )
 
-    def _decisions(self, name: str, one: Judged) -> list[dict[str, float | None]]:
-        """What the model's own thresholds, set on validation photos, do here."""
+    def decisions(self, name: str) -> list[dict[str, float | None]]:
+        """What the model's own thresholds of an attribute, set on validation photos, do here.
+
+        Returns:
+            By precision ``target``: the ``threshold`` of confidence (None where nothing passes),
+            ``coverage`` (share of the labelled photos whose tag is accepted) and ``precision``
+            (share of these that are right; None where there are none).
+        """
+        one = self.judged[name]
         right = one.right[one.known]
         found: list[dict[str, float | None]] = []
         for target in TARGETS:
