@@ -11,7 +11,10 @@ from PIL import Image
 
 from drawing import draw_garment
 from hangtag.errors import HangtagError
+from hangtag.photo_cache import product_mask
 from hangtag.tagger import Tagger
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +117,17 @@ def test_an_activation_map_covers_the_input(tagger: Tagger, shirt: Image.Image) 
     values = next(one.values for one in tagger.attributes if one.name == "articleType")
     maps = {tagger.activation_map(photo, "articleType", value).tobytes() for value in values}
     assert len(maps) > 1
+
+
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_networks_look_at_the_products(name: str) -> None:
+    tagger = Tagger(name)
+    for file in sorted((ROOT / "examples" / "photos").glob("*.jpg")):
+        photo = tagger.prepare(file)
+        product = product_mask(photo) > 127
+        for attribute in ("articleType", "baseColour"):
+            heat = tagger.activation_map(photo, attribute)
+            assert heat[product].mean() > 2 * heat[~product].mean(), (file.name, attribute)
 
 
 def test_tagging_imports_neither_torch_nor_polars(tiny_model: Path) -> None:

@@ -326,8 +326,9 @@ class Tagger:
             value: One of its values; the most probable one by default.
 
         Returns:
-            float32 (h, w), 0 to 1, of the input's size. For a model whose heads aren't linear, how
-            strong the features are at each place, whatever the value.
+            float32 (h, w), 0 to 1, of the input's size: what speaks for the value rather than for
+            the attribute's others. For a model whose heads aren't linear, how strong the features
+            are at each place, whatever the value.
         """
         features, logits = self._session.run(
             [FEATURES, LOGITS + attribute], {INPUT: photo[np.newaxis]}
@@ -336,7 +337,8 @@ class Tagger:
         row = index[value] if value is not None else int(logits[0].argmax())
         weights = self._head_weights.get(f"{HEADS}{attribute}.weight")
         if weights is not None and weights.shape[1] == features.shape[1]:
-            places = np.tensordot(weights[row], features[0], axes=1)
+            # What all values share cancels out of their probabilities, and is mostly of the ground.
+            places = np.tensordot(weights[row] - weights.mean(axis=0), features[0], axes=1)
         else:
             places = np.linalg.norm(features[0], axis=0)
         places = np.maximum(places - places.min(), 0)
