@@ -26,7 +26,7 @@ from hangtag.photo_reader import PhotoReader
 from hangtag.verdict import COLOUR_GROUP, Evaluation
 
 SHOWN = ("gender", "articleType", "baseColour", COLOUR_GROUP, "season", "usage")
-ACCEPTED = ("gender", "articleType", "baseColour", "season", "usage")
+ACCEPTED = tuple(one for one in SHOWN if one != COLOUR_GROUP)
 _SEED = 5
 
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 def _right(found: Evaluation) -> list[str]:
     scores = found.summary()
-    return [f"{100 * (scores[one]['accuracy'] or 0):.1f}" for one in SHOWN]
+    return [_percent(scores[one]["accuracy"]) for one in SHOWN]
 
 
 def _accepted(found: Evaluation) -> list[str]:
