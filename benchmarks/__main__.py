@@ -17,6 +17,7 @@ import torch
 from benchmarks import agreement, cluster, processes, rates
 from benchmarks.photos import KINDS, repeated, unpack
 from hangtag.cores import available_cores
+from hangtag.markdown import table
 from hangtag.tagger import Tagger
 
 VIT = "vit_base_patch32_224"
@@ -105,24 +106,30 @@ def _machine() -> dict[str, Any]:
 def _markdown(results: Mapping[str, Any]) -> str:
     machine = results["machine"]
     lines = [", ".join(f"{name} {value}" for name, value in machine.items()), ""]
-    lines += ["| | " + " | ".join(KINDS) + " |", "|---" * (len(KINDS) + 1) + "|"]
-    for name in results["speed"][next(iter(KINDS))]:
-        cells = (_cell(results["speed"][kind][name], "÷" in name) for kind in KINDS)
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += ["", *(_core_hours(results, kind) for kind in KINDS)]
+    speeds = (
+        [name, *(_cell(results["speed"][kind][name], "÷" in name) for kind in KINDS)]
+        for name in results["speed"][next(iter(KINDS))]
+    )
+    lines += [table(["", *KINDS], speeds), "", *(_core_hours(results, kind) for kind in KINDS)]
     first = results["processes"]["first tag"]
     lines += [
         "",
         f"First tag after {first['seconds']:.2f} s (whole process), {first['megabytes']:.0f} MB.",
         "",
-        "| photos | seconds | ms per photo | peak MB |",
-        "|---|---|---|---|",
+        table(
+            ["photos", "seconds", "ms per photo", "peak MB"],
+            (
+                [
+                    f"{count:,}",
+                    f"{run['seconds']:.1f}",
+                    f"{run['milliseconds per photo']:.2f}",
+                    f"{run['megabytes']:.0f}",
+                ]
+                for count, run in results["processes"]["growth"].items()
+            ),
+            words=0,
+        ),
     ]
-    for count, run in results["processes"]["growth"].items():
-        per_photo = run["milliseconds per photo"]
-        lines.append(
-            f"| {count:,} | {run['seconds']:.1f} | {per_photo:.2f} | {run['megabytes']:.0f} |"
-        )
     if "cluster" in results:
         of = results["cluster"]
         lines += [

@@ -21,6 +21,7 @@ from benchmarks.options import options
 from benchmarks.out_of_domain import test_photos
 from benchmarks.photos import products
 from hangtag.judge import evaluate
+from hangtag.markdown import table
 from hangtag.photo import read_photo
 from hangtag.photo_reader import PhotoReader
 from hangtag.verdict import COLOUR_GROUP, Evaluation
@@ -48,8 +49,8 @@ def main() -> None:
                 right[model][name] = _right(found)
                 accepted[model][name] = _accepted(found)
     for model in typed.models:
-        _table(model, SHOWN, right[model])
-        _table(f"{model}: accepted · right", (*ACCEPTED, "taken for no product"), accepted[model])
+        _print(model, SHOWN, right[model])
+        _print(f"{model}: accepted · right", (*ACCEPTED, "taken for no product"), accepted[model])
 
 
 def _right(found: Evaluation) -> list[str]:
@@ -69,10 +70,9 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}"
 
 
-def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
-    print(f"\n{title}\n\n| photos | {' | '.join(columns)} |\n|---{'|--:' * len(columns)}|")
-    for name, cells in rows.items():
-        print(f"| {name} | {' | '.join(cells)} |")
+def _print(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
+    lines = ([name, *cells] for name, cells in rows.items())
+    print(f"\n{title}\n\n{table(['photos', *columns], lines)}")
 
 
 def write_changed(

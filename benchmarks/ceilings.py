@@ -22,10 +22,12 @@ import polars as pl
 from hangtag.attributes import COLOUR, TYPE
 from hangtag.evaluation import scores
 from hangtag.judge import evaluate
+from hangtag.markdown import table
 from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
 VERDICTS = Path(__file__).parent / "verdicts.csv"
 LABEL, ARGUABLE, OWN = "label", "arguable", "model"
+HEADINGS = ("", "errors", "looked at", "label", "arguable", "model", "right", "without own errors")
 SUREST = 0.75
 ROUNDS, SEED = 100, 0
 
@@ -103,8 +105,7 @@ def main() -> None:
     parser.add_argument("--phones", type=Path, metavar="CATALOGUE", help="the phone photos")
     typed = parser.parse_args()
     found = evaluate(typed.model, typed.catalogue)
-    print("| | errors | looked at | label | arguable | model | right | without its own errors |")
-    print(f"|---{'|--:' * 7}|")
+    rows = []
     own: dict[str, np.ndarray] = {}
     for name, judged in found.judged.items():
         if name == COLOUR_GROUP:
@@ -112,13 +113,16 @@ def main() -> None:
         groups = found.judged[COLOUR_GROUP] if name == COLOUR else None
         said = _required(verdicts(found, name), name, found)
         own[name] = own_shares(judged, said, groups)
-        print(_row(name, judged, said, own[name]))
+        rows.append(_row(name, judged, said, own[name]))
         if groups is not None:
-            print(_row(COLOUR_GROUP, groups, said, np.where(groups.right, 0, own[name])))
+            missed = np.where(groups.right, 0, own[name])
+            rows.append(_row(COLOUR_GROUP, groups, said, missed))
     for split in ("test", "validation") if typed.phones else ():
         phones = evaluate(typed.model, typed.phones, split=split)
         said, judged = _required(verdicts(phones, TYPE), TYPE, phones), phones.judged[TYPE]
-        print(_row(f"{TYPE}, {split} phone photos", judged, said, own_shares(judged, said)))
+        name = f"{TYPE}, {split} phone photos"
+        rows.append(_row(name, judged, said, own_shares(judged, said)))
+    print(table(HEADINGS, rows))
     print(f"\nall right: {100 * all_right(found, own):.1f} %")
     dice, types = np.random.default_rng(SEED), found.judged[TYPE]
     rounds = [scores(mended(types, own[TYPE], dice), types.truths) for _ in range(ROUNDS)]
@@ -135,7 +139,7 @@ def _required(said: Said, name: str, found: Evaluation) -> Said:
     return said
 
 
-def _row(name: str, judged: Judged, said: Said, own: np.ndarray) -> str:
+def _row(name: str, judged: Judged, said: Said, own: np.ndarray) -> list[object]:
     right, count = int(judged.right.sum()), int(judged.known.sum())
     wrong = judged.known & ~judged.right
     looked_at = {at: some for at, some in said.items() if wrong[at]}
@@ -143,9 +147,9 @@ def _row(name: str, judged: Judged, said: Said, own: np.ndarray) -> str:
     for some in looked_at.values():
         for one in some:
             shares[one] += 1 / len(some)
-    counts = " | ".join(f"{shares[verdict]:.1f}" for verdict in (LABEL, ARGUABLE, OWN))
-    of_all = " | ".join(f"{100 * part / count:.1f}" for part in (right, right + own.sum()))
-    return f"| {name} | {count - right} | {len(looked_at)} | {counts} | {of_all} |"
+    counts = [f"{shares[verdict]:.1f}" for verdict in (LABEL, ARGUABLE, OWN)]
+    of_all = [f"{100 * part / count:.1f}" for part in (right, right + own.sum())]
+    return [name, count - right, len(looked_at), *counts, *of_all]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, recall_score
 
 from benchmarks.options import options
 from benchmarks.photos import products
+from hangtag.markdown import table
 from hangtag.photo import read_photo, to_input
 from hangtag.photo_cache import product_mask
 from hangtag.tagger import Tagger
@@ -34,8 +35,7 @@ def main() -> None:
     worn = np.array([skin_coloured(photo).mean() >= _BARE for photo in photos])
     alone = [_alone(photo) for photo in photos]
     faces = np.array([photo is not None for photo in alone])
-    print(f"| model | photos | garments | right | {' | '.join(SHOWN)} |")
-    print(f"|---|---|--:|--:|{'--:|' * len(SHOWN)}")
+    rows = []
     for model in typed.models:
         tagger = Tagger(model, attributes=[GENDER])
         said = _genders(tagger, photos)
@@ -53,7 +53,8 @@ def main() -> None:
                 f"{100 * recall:.0f} of {count}"
                 for recall, count in zip(recalls, counts, strict=True)
             ]
-            print(f"| {model} | {name} | {len(truth)} | {right:.1f} | {' | '.join(cells)} |")
+            rows.append([model, name, len(truth), f"{right:.1f}", *cells])
+    print(table(["model", "photos", "garments", "right", *SHOWN], rows, words=2))
 
 
 def _garments(data: Path, split: str) -> tuple[list[np.ndarray], np.ndarray]:

@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
+from hangtag.markdown import table
 from hangtag.photo import read_photo
 from hangtag.split import assign
 from hangtag.tagger import Tagger
@@ -34,23 +35,24 @@ def main() -> None:
         raise SystemExit(f"{options.model}: has no out-of-domain score")
     threshold = tagger.info.domain.threshold
     products = scores(tagger, test_photos(options.data / "fashion-product-images-small.zip"))
-    print("| photos | count | AUROC against products | taken for no product |")
-    print("|---|---|---|---|")
-    _row("test products", products, None, threshold)
+    rows = [_row("test products", products, None, threshold)]
     phone = options.data / "real-world.zip"
     if phone.is_file():
-        _row("test phone photos", scores(tagger, test_photos(phone)), None, threshold)
+        rows.append(_row("test phone photos", scores(tagger, test_photos(phone)), None, threshold))
     for name, photos in (("other photos", other_photos()), ("no photos at all", made_up())):
-        _row(name, scores(tagger, photos), products, threshold)
+        rows.append(_row(name, scores(tagger, photos), products, threshold))
+    print(table(["photos", "count", "AUROC against products", "taken for no product"], rows))
 
 
-def _row(name: str, found: np.ndarray, products: np.ndarray | None, threshold: float) -> None:
+def _row(
+    name: str, found: np.ndarray, products: np.ndarray | None, threshold: float
+) -> list[object]:
     turned_away = 100 * (found < threshold).mean()
     area = "—"
     if products is not None:
         truth = np.concatenate([np.ones(len(products)), np.zeros(len(found))])
         area = f"{roc_auc_score(truth, np.concatenate([products, found])):.3f}"
-    print(f"| {name} | {len(found)} | {area} | {turned_away:.1f} % |", flush=True)
+    return [name, len(found), area, f"{turned_away:.1f} %"]
 
 
 def scores(tagger: Tagger, photos: list[np.ndarray | bytes]) -> np.ndarray:

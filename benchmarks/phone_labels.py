@@ -19,6 +19,7 @@ from hangtag.attributes import ANY_OF, TYPE, colour_group
 from hangtag.catalogue import read_catalogue
 from hangtag.cut_out import cut_out
 from hangtag.labels import read_labels
+from hangtag.markdown import table
 from hangtag.photo import read_photo
 from hangtag.recipe import read_recipe
 from hangtag.split import assign
@@ -57,8 +58,7 @@ def main() -> None:
     photos = [read_photo(catalogue.photo_bytes(catalogue.table["photo"][row])) for row in rows]
     cut = {at: _on_white(photo) for at, photo in enumerate(photos)}
     on_white = {at: photo for at, photo in cut.items() if photo is not None}
-    print(f"| model | photos | {' | '.join(truth)} |")
-    print(f"|---|---|{'--:|' * len(truth)}")
+    lines = []
     for model in typed.models:
         tagger = Tagger(model, attributes=[*ASKED])
         said = dict(enumerate(_said(tagger, photos)))
@@ -79,7 +79,8 @@ def main() -> None:
             ),
         ):
             cells = [_right(words, *question) for question in truth.values()]
-            print(f"| {model} | {name} | {' | '.join(cells)} |")
+            lines.append([model, name, *cells])
+    print(table(["model", "photos", *truth], lines, words=2))
 
 
 def _allowed(labels: list[str | None], rows: list[int]) -> list[set[str]]:

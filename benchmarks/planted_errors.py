@@ -19,6 +19,7 @@ import numpy as np
 from hangtag.attributes import ANY_OF
 from hangtag.audit import components, embed, suspicious
 from hangtag.catalogue import Catalogue, read_catalogue
+from hangtag.markdown import table
 from hangtag.split import assign, product_groups
 from hangtag.tagger import Tagger
 
@@ -100,15 +101,17 @@ def measure(catalogue: Catalogue, features: np.ndarray, seed: int) -> list[dict]
 
 def markdown(results: Sequence[dict], part: str) -> str:
     """Write the results of one part as a table."""
-    lines = [" | ".join(HEADINGS), " | ".join("---" for _ in HEADINGS)]
-    for one in results:
-        if one["part"] == part:
-            cells = [
-                f"{100 * one[key]:.0f} %" if isinstance(one[key], float) else str(one[key])
+    return table(
+        HEADINGS,
+        (
+            [
+                f"{100 * one[key]:.0f} %" if isinstance(one[key], float) else one[key]
                 for key in HEADINGS
             ]
-            lines.append(" | ".join(cells))
-    return "\n".join(f"| {line} |" for line in lines)
+            for one in results
+            if one["part"] == part
+        ),
+    )
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks import load, rates
 from benchmarks.photos import KINDS, repeated, unpack
 from hangtag.cores import available_cores
+from hangtag.markdown import table
 from hangtag.tagger import Tagger
 
 WAYS = {
@@ -32,6 +33,8 @@ PHOTOS = 200
 WARM_UP_SECONDS = 3.0
 START_SECONDS = 120
 BULK_PHOTOS = 3000
+SHOWN = {"p50 ms": 0, "p99 ms": 0, "errors %": 1, "MiB at start": 0, "MiB at end": 0}
+"""What a table tells beside rates, and to how many decimal places."""
 
 
 @contextmanager
@@ -99,23 +102,23 @@ def measure(
 
 def _markdown(results: dict[str, Any]) -> str:
     bulk = results["bulk photos/s"]
-    lines = [
+    heading = (
         f"{results['photos']} photos, {results['cores']} cores, load before "
-        f"{results['load before']:.1f}; in bulk {bulk:,.0f} photos/s.",
-        "",
-        "| connections | server | photos/s | of bulk | p50 ms | p99 ms | errors % "
-        "| MiB at start | MiB at end |",
-        "|---" * 9 + "|",
+        f"{results['load before']:.1f}; in bulk {bulk:,.0f} photos/s."
+    )
+    rows = [
+        [
+            connections,
+            way,
+            f"{numbers['photos/s']:,.0f}",
+            f"{numbers['photos/s'] / bulk:.2f}",
+            *(f"{numbers[name]:,.{places}f}" for name, places in SHOWN.items()),
+        ]
+        for connections, ways in results["loads"].items()
+        for way, numbers in ways.items()
     ]
-    for connections, ways in results["loads"].items():
-        for way, numbers in ways.items():
-            lines.append(
-                f"| {connections} | {way} | {numbers['photos/s']:,.0f} "
-                f"| {numbers['photos/s'] / bulk:.2f} | {numbers['p50 ms']:,.0f} "
-                f"| {numbers['p99 ms']:,.0f} | {numbers['errors %']:.1f} "
-                f"| {numbers['MiB at start']:.0f} | {numbers['MiB at end']:.0f} |"
-            )
-    return "\n".join(lines)
+    headings = ["connections", "server", "photos/s", "of bulk", *SHOWN]
+    return f"{heading}\n\n{table(headings, rows, words=2)}"
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from multiprocessing import get_context
 import torch
 
 from hangtag.allocator import keep_freed_memory
+from hangtag.markdown import table
 from hangtag.mixed_precision import keep_exact
 from hangtag.model import read_model
 from hangtag.network import HangtagNetwork
@@ -67,11 +68,12 @@ def main() -> None:
                 times, memory[name] = process.apply(measure, (*way, typed.steps))
             taken[name] += times
     usual = statistics.median(taken["thirty-two bits"])
-    print("| | photos/s | times as fast | memory, GB |\n|---|--:|--:|--:|")
+    rows = []
     for name, times in taken.items():
         median = statistics.median(times)
-        row = f"{_BATCH / median:.0f} | {usual / median:.2f} | {memory[name] / 2**20:.1f}"
-        print(f"| {name} | {row} |")
+        numbers = _BATCH / median, usual / median, memory[name] / 2**20
+        rows.append([name, f"{numbers[0]:.0f}", f"{numbers[1]:.2f}", f"{numbers[2]:.1f}"])
+    print(table(["", "photos/s", "times as fast", "memory, GB"], rows))
 
 
 if __name__ == "__main__":

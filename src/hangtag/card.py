@@ -1,5 +1,6 @@
 """The model card, written from the facts of the run."""
 
+from hangtag.markdown import table
 from hangtag.model import ModelInfo
 
 _LIMITS = """\
@@ -69,7 +70,7 @@ def write_card(info: ModelInfo) -> str:
     if info.numbers:
         lines += ["", _COVERAGE]
     for name, numbers in info.numbers.items():
-        lines += ["", f"## Numbers: {name}", "", *_table(numbers)]
+        lines += ["", f"## Numbers: {name}", "", _table(numbers)]
     lines += ["", "## Limits", _LIMITS, ""]
     if info.commands:
         lines += ["## Commands that trained it", "```", *info.commands, "```", ""]
@@ -81,7 +82,7 @@ def _backbone(info: ModelInfo) -> str:
     return f"{'backbone' if len(names) == 1 else 'backbones'} {' and '.join(names)}"
 
 
-def _table(numbers: dict[str, dict[str, float]]) -> list[str]:
+def _table(numbers: dict[str, dict[str, float]]) -> str:
     shown = {
         "photos": "photos",
         "accuracy": "accuracy",
@@ -92,11 +93,13 @@ def _table(numbers: dict[str, dict[str, float]]) -> list[str]:
         "coverage_95": "coverage at 95 %",
         "coverage_99": "coverage at 99 %",
     }
-    rows = [f"| attribute | {' | '.join(shown.values())} |", "|---" * (len(shown) + 1) + "|"]
-    for attribute, values in numbers.items():
-        cells = [_cell(key, values.get(key)) for key in shown]
-        rows.append(f"| {attribute} | {' | '.join(cells)} |")
-    return rows
+    return table(
+        ["attribute", *shown.values()],
+        (
+            [attribute, *(_cell(key, values.get(key)) for key in shown)]
+            for attribute, values in numbers.items()
+        ),
+    )
 
 
 def _cell(key: str, value: float | None) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from hangtag.comparison import SCORES, Comparison, Row
 from hangtag.errors import HangtagError
+from hangtag.markdown import table
 from hangtag.plain_json import to_json
 from hangtag.reports.page import format_cell, render
 
@@ -48,11 +49,10 @@ def to_markdown(comparison: Comparison) -> str:
     """Write the tables as Markdown."""
     lines = [_subtitle(comparison), ""]
     for caption, columns, rows in grids(comparison):
-        lines += [f"### {caption}", ""]
-        lines += ["| " + " | ".join(heading for heading, _ in columns) + " |"]
-        lines += ["|" + "|".join("---" if style == "text" else "--:" for _, style in columns) + "|"]
-        lines += ["| " + " | ".join(_cells(columns, row)) + " |" for row in rows]
-        lines.append("")
+        headings, words = [heading for heading, _ in columns], len(columns)
+        words = next((at for at, (_, style) in enumerate(columns) if style != "text"), words)
+        cells = [_cells(columns, row) for row in rows]
+        lines += [f"### {caption}", "", table(headings, cells, words=words), ""]
     return "\n".join([*lines, *(f"- {note}" for note in NOTES), ""])
 
 
@@ -92,12 +92,12 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     """Print the tables."""
     console = console or Console()
     for caption, columns, rows in grids(comparison):
-        table = Table(title=caption, title_justify="left")
+        shown = Table(title=caption, title_justify="left")
         for heading, style in columns:
-            table.add_column(heading, justify="left" if style == "text" else "right")
+            shown.add_column(heading, justify="left" if style == "text" else "right")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in _cells(columns, row)))
-        console.print(table)
+            shown.add_row(*(Text(cell) for cell in _cells(columns, row)))
+        console.print(shown)
 
 
 def grids(comparison: Comparison) -> list[Grid]:
