@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from hangtag import onnx_graph, orientation
+from hangtag.activation import head_weights
 from hangtag.averaging import average
 from hangtag.cli import app
 from hangtag.comparison import count_parameters
@@ -116,12 +117,10 @@ def test_weights_in_eight_bits_are_near() -> None:
 def test_heat_maps_weigh_features_as_members_do(
     together: Path, tiny_model: Path, other_model: Path
 ) -> None:
-    name = "heads.articleType.weight"
-    with safe_open(read_model(together).weights_path, "numpy") as file:
-        assert file.get_tensor(f"members.0.{name}").dtype == np.int8
-    both, one, other = (
-        Tagger(model)._head_weights[name] for model in (together, tiny_model, other_model)
-    )
+    files = [read_model(model).weights_path for model in (together, tiny_model, other_model)]
+    with safe_open(files[0], "numpy") as stored:
+        assert stored.get_tensor("members.0.heads.articleType.weight").dtype == np.int8
+    both, one, other = (head_weights(file)["articleType"] for file in files)
     members = np.concatenate([one, other], axis=1)
     assert np.allclose(both, members, atol=np.abs(members).max() / 200)
 

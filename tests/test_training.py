@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from hangtag.activation import head_weights
 from hangtag.cache import cache_folder
 from hangtag.catalogue import read_catalogue
 from hangtag.errors import HangtagError
@@ -278,7 +279,7 @@ def test_attributes_may_have_the_names_of_pytorchs_own(
     network = HangtagNetwork(recipe.network, tagger.info.vocabularies(), recipe.input_size)
     assert start_from(read_model(model), network, tagger.info.vocabularies()) == names
     assert set(network.state_dict()) == set(read_state(model / WEIGHTS))
-    assert set(tagger._head_weights) == {f"heads.{name}.weight" for name in names}
+    assert set(head_weights(model / WEIGHTS)) == set(names)
 
 
 def test_what_is_wrong_with_catalogues_is_said(

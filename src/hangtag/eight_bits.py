@@ -6,12 +6,9 @@ speed).
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SCALE = "/scale"
 """Behind the name of a tensor that is stored so, its scales: float32 (C, 1, …)."""
@@ -33,10 +30,14 @@ def in_eight_bits(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(weights / scales).astype(np.int8), scales
 
 
-def restored(state: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
-    """A model's weights by name as a network has them, whatever they were stored in."""
+def restored(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's weights by name as a network has them, whatever they were stored in.
+
+    Args:
+        state: Tensors of PyTorch, or arrays of NumPy.
+    """
     return {
-        name: tensor.float() * state[name + SCALE] if name + SCALE in state else tensor
-        for name, tensor in state.items()
+        name: weights * state[name + SCALE] if name + SCALE in state else weights
+        for name, weights in state.items()
         if not name.endswith(SCALE)
     }

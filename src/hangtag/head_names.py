@@ -31,9 +31,3 @@ def head_name(attribute: str) -> str:
 def attribute_of(head: str) -> str:
     """The attribute whose head has this name."""
     return unquote(head.removeprefix(_ESCAPED)) if head.startswith(_ESCAPED) else head
-
-
-def attribute_weight(name: str) -> str:
-    """The name of a head's weights, with the attribute's in place of the head's."""
-    head, _, rest = name.removeprefix(HEADS).partition(".")
-    return f"{HEADS}{attribute_of(head)}.{rest}"

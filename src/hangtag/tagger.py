@@ -9,13 +9,11 @@ from typing import overload
 
 import numpy as np
 
+from hangtag import activation
 from hangtag.attributes import TYPE, Attribute
 from hangtag.calibration import Decoder
 from hangtag.cores import available_cores
-from hangtag.eight_bits import SCALE
 from hangtag.errors import HangtagError
-from hangtag.head_names import COLOUR_BRANCH_WIDTH, HEADS, attribute_weight
-from hangtag.members import members
 from hangtag.model import (
     EMBEDDING,
     FEATURES,
@@ -335,36 +333,12 @@ class Tagger:
         )
         index = self._vocabulary[attribute].index
         row = index[value] if value is not None else int(logits[0].argmax())
-        weights = self._head_weights.get(f"{HEADS}{attribute}.weight")
-        if weights is not None and weights.shape[1] == features.shape[1]:
-            # What all values share cancels out of their probabilities, and is mostly of the ground.
-            places = np.tensordot(weights[row] - weights.mean(axis=0), features[0], axes=1)
-        else:
-            places = np.linalg.norm(features[0], axis=0)
-        places = np.maximum(places - places.min(), 0)
-        return _enlarge(places / max(float(places.max()), 1e-9), photo.shape[:2])
+        weights = self._head_weights.get(attribute)
+        return activation.activation_map(features[0], weights, row, self.input_size)
 
     @cached_property
     def _head_weights(self) -> dict[str, np.ndarray]:
-        from safetensors import safe_open
-
-        with safe_open(self.model.weights_path, "numpy") as file:
-            networks = members({name: name for name in file.keys()})  # noqa: SIM118
-            if any(name.startswith("neck.") for network in networks for name in network):
-                return {}
-            found: dict[str, list[np.ndarray]] = {}
-            for network in networks:
-                # Behind the features comes what the colour branch sees, which is of no place.
-                branch = network.get(COLOUR_BRANCH_WIDTH)
-                seen = 2 * file.get_slice(branch).get_shape()[0] if branch else 0
-                for name, stored in network.items():
-                    if name.startswith(HEADS) and name.endswith(".weight"):
-                        weights = file.get_tensor(stored).astype(np.float32)
-                        if name + SCALE in network:
-                            weights *= file.get_tensor(network[name + SCALE])
-                        of_features = weights[:, : weights.shape[1] - seen]
-                        found.setdefault(attribute_weight(name), []).append(of_features)
-        return {name: np.concatenate(one, axis=1) for name, one in found.items()}
+        return activation.head_weights(self.model.weights_path)
 
     def _tag_all(self, photos: Sequence[Source]) -> Iterator[PhotoTags]:
         numbered = iter(enumerate(photos))
@@ -418,10 +392,3 @@ def _behind(prefix: str, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndar
         for name, values in outputs.items()
         if name.startswith(prefix)
     }
-
-
-def _enlarge(places: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    from PIL import Image
-
-    small = Image.fromarray(places.astype(np.float32))
-    return np.asarray(small.resize((size[1], size[0]), Image.Resampling.BICUBIC)).clip(0, 1)
