@@ -21,7 +21,7 @@ from hangtag.cut_out import cut_out
 from hangtag.labels import read_labels
 from hangtag.markdown import table
 from hangtag.photo import read_photo
-from hangtag.recipe import read_recipe
+from hangtag.recipe_file import read_recipe
 from hangtag.split import assign
 from hangtag.tagger import Tagger
 from hangtag.turning import turned

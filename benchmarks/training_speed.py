@@ -17,7 +17,7 @@ from hangtag.markdown import table
 from hangtag.mixed_precision import keep_exact
 from hangtag.model import read_model
 from hangtag.network import HangtagNetwork
-from hangtag.recipe import read_recipe
+from hangtag.recipe_file import read_recipe
 
 _BATCH = 64
 WAYS = {

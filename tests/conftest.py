@@ -12,7 +12,8 @@ import pytest
 from drawing import draw_catalogue
 from hangtag.model import write_info
 from hangtag.neighbours import TrainingNeighbours
-from hangtag.recipe import Recipe, parse_recipe
+from hangtag.recipe import Recipe
+from hangtag.recipe_file import parse_recipe
 from hangtag.tagger import Tagger
 from sittings import LEARNT, sittings
 

@@ -13,7 +13,7 @@ from benchmarks.planted_errors import plant
 from typer.testing import CliRunner
 
 from drawing import draw_garment
-from hangtag.audit import Finding, Names, audit, components, suspicious
+from hangtag.audit import Finding, audit, components, suspicious
 from hangtag.catalogue import Catalogue, read_catalogue
 from hangtag.cli import app
 from hangtag.consistency import against_taxonomy
@@ -24,6 +24,7 @@ from hangtag.corrections import (
     write_findings,
 )
 from hangtag.errors import HangtagError
+from hangtag.product_names import Names
 from hangtag.reports.audit import contact_sheet
 from hangtag.reports.audit_run import run as run_audit
 

@@ -107,3 +107,20 @@ def test_parts_of_some_photos_are_hidden() -> None:
     hidden = (np.abs(shown - photo).max(-1) > 1).mean((1, 2))
     assert 8 < (hidden > 0).sum() < 32
     assert hidden.max() < 0.21
+
+
+def test_words_and_badges_are_printed_over_some_photos() -> None:
+    photo = np.full((128, 96, 3), [10, 120, 200], np.uint8)
+    printed = (np.abs(plainly(photo, marked=0.5) - photo).max(-1) > 8).mean((1, 2))
+    assert 8 < (printed > 0).sum() < 32
+    assert printed.max() < 0.6
+
+
+def test_words_let_the_product_shine_through_and_badges_dont() -> None:
+    dark, light = (np.full((128, 96, 3), level, np.uint8) for level in (20, 235))
+    apart = (plainly(light, marked=1) - plainly(dark, marked=1))[..., 0] / (235 - 20)
+    hidden = (apart < 0.01).mean((1, 2))
+    badges = hidden > 0.01
+    assert 3 < badges.sum() < 25
+    assert hidden[badges].max() < 0.2
+    assert apart[~badges].min() > 0.2

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from hangtag.cli import app
-from hangtag.recipe import read_recipe
+from hangtag.recipe_file import read_recipe
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "default_model.sh"
 ARCHIVES = ("fashion-product-images-small.zip", "larger.zip", "real-world.zip", "details.csv")

@@ -18,7 +18,8 @@ from hangtag.averaging import average
 from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
 from hangtag.model import read_model
-from hangtag.recipe import Recipe, read_recipe
+from hangtag.recipe import Recipe
+from hangtag.recipe_file import read_recipe
 from hangtag.tagger import Tagger
 from hangtag.training import train
 from hangtag.training_data import prepare

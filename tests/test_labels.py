@@ -5,7 +5,8 @@ import pytest
 from hangtag.attributes import Attribute
 from hangtag.catalogue import Catalogue
 from hangtag.labels import encode, read_labels, relabel
-from hangtag.recipe import Translation, parse_recipe
+from hangtag.recipe import Translation
+from hangtag.recipe_file import parse_recipe
 
 
 def test_words_of_another_catalogue_become_partial_labels(tmp_path) -> None:

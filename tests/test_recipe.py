@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hangtag.recipe import RecipeError, parse_recipe, read_recipe, recipe_names
+from hangtag.recipe import RecipeError
+from hangtag.recipe_file import parse_recipe, read_recipe, recipe_names
 
 
 def test_every_recipe_that_ships_can_be_read() -> None:

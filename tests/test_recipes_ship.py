@@ -12,7 +12,8 @@ from hangtag.cache import cache_folder
 from hangtag.catalogue import read_catalogue
 from hangtag.feature_cache import cached_features, is_cacheable
 from hangtag.lightning_module import Lesson
-from hangtag.recipe import Recipe, read_recipe, recipe_names
+from hangtag.recipe import Recipe
+from hangtag.recipe_file import read_recipe, recipe_names
 from hangtag.training_data import TrainingData, prepare
 
 STEPS = 2

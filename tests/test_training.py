@@ -17,7 +17,8 @@ from hangtag.judge import evaluate
 from hangtag.lightning_module import Lesson
 from hangtag.model import WEIGHTS, read_model
 from hangtag.network import HangtagNetwork
-from hangtag.recipe import Loss, Recipe, parse_recipe
+from hangtag.recipe import Loss, Recipe
+from hangtag.recipe_file import parse_recipe
 from hangtag.tagger import Tagger
 from hangtag.training import LOGS, train
 from hangtag.training_data import TrainingBatches, prepare, read_catalogues

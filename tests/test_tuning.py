@@ -4,7 +4,8 @@ import optuna
 import pytest
 
 from hangtag.errors import HangtagError
-from hangtag.recipe import Recipe, read_recipe, recipe_names
+from hangtag.recipe import Recipe
+from hangtag.recipe_file import read_recipe, recipe_names
 from hangtag.tuning import importance_plot, own_numbers, tune, varied, write_recipe
 
 

@@ -12,7 +12,8 @@ from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
 from hangtag.model import Model, read_model
 from hangtag.network import HangtagNetwork
-from hangtag.recipe import Network, Recipe, read_recipe
+from hangtag.recipe import Network, Recipe
+from hangtag.recipe_file import read_recipe
 from hangtag.training import train
 from hangtag.warm_start import adopt_network, start_from
 from hangtag.weights import WeightsError, read_state

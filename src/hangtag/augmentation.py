@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from hangtag.marks import marked
 from hangtag.photo_cache import WEARER
 from hangtag.recipe import Augmentation
 
@@ -78,6 +79,8 @@ class Augmenter:
             colours = self._paired(colours)
         if self.recipe.covered:
             colours = self._covered(colours)
+        if self.recipe.marked:
+            colours = marked(colours, self.recipe.marked)
         if self.recipe.soften:
             colours = self._soften(colours)
         if self.recipe.noise:

@@ -17,7 +17,8 @@ from hangtag.judge import evaluate
 from hangtag.model import INFO, Model, read_model
 from hangtag.photo_reader import PhotoReader
 from hangtag.progress import Progress
-from hangtag.recipe import Recipe, read_recipe
+from hangtag.recipe import Recipe
+from hangtag.recipe_file import read_recipe
 from hangtag.split import Kind, require_split
 from hangtag.tagger import Tagger
 from hangtag.training import CHECKPOINTS, train

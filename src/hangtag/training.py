@@ -24,7 +24,8 @@ from hangtag.finishing import finish
 from hangtag.lightning_module import Lesson
 from hangtag.model import INFO, earlier_commands, read_model
 from hangtag.progress import Progress
-from hangtag.recipe import Recipe, read_recipe
+from hangtag.recipe import Recipe
+from hangtag.recipe_file import read_recipe
 from hangtag.resuming import WhereItLies, only_run, read_checkpoint, require_same_run
 from hangtag.split import Kind, require_split
 from hangtag.teachers import soft_labels

@@ -14,7 +14,8 @@ from hangtag.errors import HangtagError
 from hangtag.feature_cache import STILL, cached_features, is_cacheable
 from hangtag.lightning_module import Lesson
 from hangtag.progress import Progress
-from hangtag.recipe import Recipe, read_recipe
+from hangtag.recipe import Recipe
+from hangtag.recipe_file import read_recipe
 from hangtag.split import Kind
 from hangtag.trainer import make_trainer
 from hangtag.training_data import TrainingData, prepare, require_photos
