@@ -1,11 +1,18 @@
 """Photos of products are told from pictures of anything else."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from drawing import draw_garment
+from drawn_photos import COLOURS, KINDS, as_training_data
+from hangtag.domain import _fit
+from hangtag.feature_cache import STILL
+from hangtag.marks import marked
 from hangtag.no_product import NoProduct
 from hangtag.tagger import Tagger
 
@@ -63,3 +70,32 @@ def test_noise_ramps_and_shapes_score_below_products(tiny_model: Path) -> None:
     assert (tagger.probabilities(products).in_domain >= threshold).mean() > 0.9
     for pictures in (noise, plain):
         assert (tagger.probabilities(pictures).in_domain < threshold).mean() > 0.9
+
+
+class Squares:
+    """Stands for a network: it sees how light each square of a photo is, and how even."""
+
+    input_size = (64, 48)
+
+    def run_all(self, batches: Iterable[np.ndarray]) -> SimpleNamespace:
+        squares = np.concatenate([*batches]).reshape(-1, 8, 8, 6, 8, 3) / 255
+        seen = np.stack([squares.mean((2, 4)), squares.std((2, 4))], axis=1)
+        return SimpleNamespace(embedding=seen.reshape(len(seen), -1).astype(np.float32))
+
+
+def test_words_printed_over_products_seldom_turn_them_away() -> None:
+    tagger, (height, width) = Squares(), Squares.input_size
+    everything = np.full((height, width), 255, np.uint8)
+    drawn = (draw_garment(KINDS[n % 5], COLOURS[n % 6], seed=n) for n in range(360))
+    photos = [np.dstack([one.convert("RGB").resize((width, height)), everything]) for one in drawn]
+    data = as_training_data(photos, 300)
+    judged = data.pool.rgb(data.rows("validation"))
+    torch.manual_seed(3)
+    pixels = marked(torch.from_numpy(judged).permute(0, 3, 1, 2) / 255, 1)
+    printed = (pixels * 255).byte().permute(0, 2, 3, 1).numpy()
+
+    weights, _ = _fit(tagger, data, STILL.model_copy(update={"marked": 1.0}))
+    plain, with_words = (tagger.run_all([one]).embedding @ weights for one in (judged, printed))
+    turned_away = (with_words < np.quantile(plain, 0.05)).mean()
+    # If the classifier hadn't seen any, it would be seven in ten.
+    assert turned_away < 0.5

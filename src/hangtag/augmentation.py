@@ -3,6 +3,7 @@
 import io
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,12 @@ from torch.nn import functional
 from hangtag.marks import marked
 from hangtag.photo_cache import WEARER
 from hangtag.recipe import Augmentation
+
+if TYPE_CHECKING:
+    from hangtag.training_data import TrainingData
+
+_BACKGROUNDS = 1500
+"""How many photos show what may lie behind products, at most twice as many."""
 
 _WORN = WEARER / 255
 _SOMEBODY = 0.01
@@ -32,6 +39,16 @@ _HIDDEN = (0.15, 0.45)
 
 _QUALITY = (15, 70)
 """From which to below which quality photos are saved as JPEG."""
+
+
+def backgrounds(data: "TrainingData", recipe: Augmentation) -> Tensor | None:
+    """Some training photos of the extra catalogues, which show real surroundings: uint8
+    (P, h, w, 4); None if there are none, or nothing is put behind products."""
+    rows = data.rows("train", extra=True)
+    if not (recipe.background or recipe.moved) or not len(rows):
+        return None
+    chosen = rows[:: max(1, len(rows) // _BACKGROUNDS)]
+    return torch.from_numpy(data.pool.take(data.own[chosen]))
 
 
 class Augmenter:

@@ -7,14 +7,17 @@ their cluster centres (after Sun et al., "Out-of-Distribution Detection with Dee
 Neighbors", 2022, with centres in place of all the photos, which wouldn't fit into the file).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 
+from hangtag.augmentation import Augmenter, backgrounds
 from hangtag.errors import require
 from hangtag.graph_outputs import add_domain_score
 from hangtag.model import Domain
 from hangtag.no_product import NoProduct, Picture
+from hangtag.recipe import Augmentation
 from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
 
@@ -30,11 +33,14 @@ _CENTRES = 64
 _FALSE_ALARMS = 0.03
 """Share of validation photos of any kind that the threshold may wrongly turn away."""
 
+_ELSEWHERE = {"paired": 0.15, "covered": 0.25, "marked": 0.3}
+"""How much of what other shops do to photos the classifier sees at least, whatever training did."""
+
 _BATCH = 64
 _SEED = 0
 
 
-def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
+def fit_domain(tagger: Tagger, data: TrainingData, recipe: Augmentation) -> Domain:
     """Add an out-of-domain score to a model's graph, and fit its threshold.
 
     The folder's checksums are no longer right then; `hangtag.model.write_info` mends them.
@@ -44,8 +50,10 @@ def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
         data: The model was trained on. Training photos fit the score, validation photos the
             threshold: of own, alternate and extra photos none may be turned away more often than
             three in a hundred.
+        recipe: How training changed photos. The classifier learns that they show products then,
+            too, or it would turn away what other shops set behind theirs and print over them.
     """
-    weights, centres = _fit(tagger, data)
+    weights, centres = _fit(tagger, data, recipe)
     add_domain_score(tagger.model.onnx_path, weights, centres)
     thresholds = []
     for positions in data.kinds("validation"):
@@ -55,7 +63,7 @@ def fit_domain(tagger: Tagger, data: TrainingData) -> Domain:
     return Domain(threshold=float(min(thresholds)))
 
 
-def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
+def _fit(tagger: Tagger, data: TrainingData, recipe: Augmentation) -> tuple[np.ndarray, np.ndarray]:
     """The classifier's weights float32 (D,) and the centres float32 (clusters, D).
 
     Over the training photos, what the weights give and the cosines times the centres' common length
@@ -77,13 +85,14 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
 
     makes = NoProduct(one_of(kinds), one_of([scenes]) if len(scenes) else None, _SEED)
     photos = tagger.run_all(data.pool.batches(chosen)).embedding
+    changed = tagger.run_all(_changed(data, chosen, recipe, tagger.input_size)).embedding
     pictures = makes.make(len(photos))
     nothing = tagger.run_all(
         np.array_split(pictures, range(_BATCH, len(pictures), _BATCH))
     ).embedding
     middle, spread = photos.mean(axis=0), photos.std(axis=0) + 1e-6
-    seen = (np.concatenate([photos, nothing]) - middle) / spread
-    is_photo = np.arange(len(seen)) < len(photos)
+    seen = (np.concatenate([photos, changed, nothing]) - middle) / spread
+    is_photo = np.arange(len(seen)) < len(photos) + len(changed)
     fitted = linear.LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(seen, is_photo)
     weights = fitted.coef_[0] / spread
     weights /= max(float((photos @ weights).std()), 1e-6)
@@ -93,6 +102,20 @@ def _fit(tagger: Tagger, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     centres = normalise(clusters.cluster_centers_)
     centres /= max(float(_nearness(photos, centres).std()), 1e-6)
     return weights.astype(np.float32), centres.astype(np.float32)
+
+
+def _changed(
+    data: TrainingData, positions: np.ndarray, recipe: Augmentation, size: tuple[int, int]
+) -> Iterator[np.ndarray]:
+    """Photos as training and other shops change them, the same way each time: uint8 (n, h, w, 3)
+    at a time."""
+    often = {name: max(share, getattr(recipe, name)) for name, share in _ELSEWHERE.items()}
+    augment = Augmenter(recipe.model_copy(update=often), backgrounds(data, recipe))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        for start in range(0, len(positions), _BATCH):
+            photos = torch.from_numpy(data.pool.take(positions[start : start + _BATCH]))
+            yield augment(photos, size).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _nearness(embeddings: np.ndarray, centres: np.ndarray) -> np.ndarray:

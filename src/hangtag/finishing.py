@@ -128,7 +128,7 @@ def finish(
     tagger = Tagger(unfinished, details=True)
     fitted = {
         "calibration": calibrate(tagger, data),
-        "domain": fit_domain(tagger, data),
+        "domain": fit_domain(tagger, data, recipe.augmentation),
         "orientation": fit_orientation(tagger, data),
     }
     info = info.model_copy(update=fitted)

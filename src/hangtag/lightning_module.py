@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from hangtag.augmentation import Augmenter
+from hangtag.augmentation import Augmenter, backgrounds
 from hangtag.head_names import head_name
 from hangtag.losses import balanced_class_weights, log_prior, partial_cross_entropy
 from hangtag.mixed_precision import keep_exact
@@ -20,7 +20,6 @@ from hangtag.resuming import RUN, describe
 from hangtag.training_data import SOFT, PhotoPool, TrainingBatches, TrainingData
 
 _VALIDATION_BATCH = 256
-_BACKGROUNDS = 1500
 
 
 class Lesson(LightningModule):
@@ -44,7 +43,7 @@ class Lesson(LightningModule):
         ).to(memory_format=torch.channels_last)
         keep_exact(self.network)
         self._batches: TrainingBatches | None = None
-        self._backgrounds = _backgrounds(data, recipe)
+        self._backgrounds = backgrounds(data, recipe.augmentation)
         self._sums: dict[str, Tensor] = {}
         main = data.rows("train", extra=False)
         for attribute in heads:
@@ -236,16 +235,6 @@ def _optimiser(network: HangtagNetwork, recipe: Recipe) -> torch.optim.Optimizer
         return torch.optim.SGD(parameters, momentum=0.9, nesterov=True)
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
     return kinds[schedule.optimiser](parameters)
-
-
-def _backgrounds(data: TrainingData, recipe: Recipe) -> Tensor | None:
-    """Some photos of the extra catalogues, which show real surroundings."""
-    rows = data.rows("train", extra=True)
-    augmentation = recipe.augmentation
-    if not (augmentation.background or augmentation.moved) or not len(rows):
-        return None
-    chosen = rows[:: max(1, len(rows) // _BACKGROUNDS)]
-    return torch.from_numpy(data.pool.take(data.own[chosen]))
 
 
 def _as_is(rows: Any) -> Any:
