@@ -397,7 +397,7 @@ def draw_broken_photos(folder: Path) -> Path:
 EXAMPLES = {
     "tshirt.jpg": ("Tshirts", "Red", "Men", "Summer"),
     "jeans.jpg": ("Jeans", "Navy Blue", "Men", "Summer"),
-    "dress.jpg": ("Dresses", "Yellow", "Women", "Summer"),
+    "dress.jpg": ("Dresses", "Pink", "Women", "Summer"),
     "shoe.jpg": ("Casual Shoes", "Blue", "Men", "Summer"),
     "handbag.jpg": ("Handbags", "Brown", "Women", "Summer"),
     "watch.jpg": ("Watches", "Black", "Men", "Summer"),

@@ -83,6 +83,7 @@ class Squares:
         return SimpleNamespace(embedding=seen.reshape(len(seen), -1).astype(np.float32))
 
 
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 def test_words_printed_over_products_seldom_turn_them_away() -> None:
     tagger, (height, width) = Squares(), Squares.input_size
     everything = np.full((height, width), 255, np.uint8)
