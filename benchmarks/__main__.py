@@ -127,7 +127,7 @@ def _markdown(results: Mapping[str, Any]) -> str:
                 ]
                 for count, run in results["processes"]["growth"].items()
             ),
-            words=0,
+            words=(),
         ),
     ]
     if "cluster" in results:

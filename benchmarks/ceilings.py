@@ -27,7 +27,7 @@ from hangtag.verdict import COLOUR_GROUP, Evaluation, Judged
 
 VERDICTS = Path(__file__).parent / "verdicts.csv"
 LABEL, ARGUABLE, OWN = "label", "arguable", "model"
-HEADINGS = ("", "errors", "looked at", "label", "arguable", "model", "right", "without own errors")
+HEADINGS = ("", "errors", "looked at", LABEL, ARGUABLE, OWN, "right", "without its own errors")
 SUREST = 0.75
 ROUNDS, SEED = 100, 0
 

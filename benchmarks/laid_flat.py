@@ -54,7 +54,7 @@ def main() -> None:
                 for recall, count in zip(recalls, counts, strict=True)
             ]
             rows.append([model, name, len(truth), f"{right:.1f}", *cells])
-    print(table(["model", "photos", "garments", "right", *SHOWN], rows, words=2))
+    print(table(["model", "photos", "garments", "right", *SHOWN], rows, words=(0, 1)))
 
 
 def _garments(data: Path, split: str) -> tuple[list[np.ndarray], np.ndarray]:

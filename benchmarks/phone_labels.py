@@ -80,7 +80,7 @@ def main() -> None:
         ):
             cells = [_right(words, *question) for question in truth.values()]
             lines.append([model, name, *cells])
-    print(table(["model", "photos", *truth], lines, words=2))
+    print(table(["model", "photos", *truth], lines, words=(0, 1)))
 
 
 def _allowed(labels: list[str | None], rows: list[int]) -> list[set[str]]:

@@ -118,7 +118,7 @@ def _markdown(results: dict[str, Any]) -> str:
         for way, numbers in ways.items()
     ]
     headings = ["connections", "server", "photos/s", "of bulk", *SHOWN]
-    return f"{heading}\n\n{table(headings, rows, words=2)}"
+    return f"{heading}\n\n{table(headings, rows, words=(0, 1))}"
 
 
 def main() -> None:

@@ -71,8 +71,14 @@ def main() -> None:
     rows = []
     for name, times in taken.items():
         median = statistics.median(times)
-        numbers = _BATCH / median, usual / median, memory[name] / 2**20
-        rows.append([name, f"{numbers[0]:.0f}", f"{numbers[1]:.2f}", f"{numbers[2]:.1f}"])
+        rows.append(
+            [
+                name,
+                f"{_BATCH / median:.0f}",
+                f"{usual / median:.2f}",
+                f"{memory[name] / 2**20:.1f}",
+            ]
+        )
     print(table(["", "photos/s", "times as fast", "memory, GB"], rows))
 
 

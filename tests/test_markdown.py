@@ -5,7 +5,7 @@ from hangtag.markdown import table
 
 def test_words_stand_on_the_left_and_numbers_on_the_right() -> None:
     assert table(
-        ["model", "photos", "right"], [["default", "own", 91.2]], words=2
+        ["model", "photos", "right"], [["default", "own", 91.2]], words=(0, 1)
     ).splitlines() == [
         "| model | photos | right |",
         "| --- | --- | --: |",

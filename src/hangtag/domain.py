@@ -113,9 +113,9 @@ def _changed(
     augment = Augmenter(recipe.model_copy(update=often), backgrounds(data, recipe))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        for start in range(0, len(positions), _BATCH):
-            photos = torch.from_numpy(data.pool.take(positions[start : start + _BATCH]))
-            yield augment(photos, size).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+        for photos in data.pool.batches(positions, masks=True):
+            shown = augment(torch.from_numpy(photos), size).round().byte()
+            yield shown.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _nearness(embeddings: np.ndarray, centres: np.ndarray) -> np.ndarray:

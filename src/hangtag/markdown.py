@@ -1,17 +1,18 @@
 """Tables in Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, words: int = 1) -> str:
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, words: Collection[int] = (0,)
+) -> str:
     """Write a table.
 
     Args:
         headings: Of the columns.
         rows: The cells of each, one for every heading.
-        words: How many of the first columns hold words, on the left; the others hold numbers, on
-            the right.
+        words: Which columns hold words, on the left; the others hold numbers, on the right.
     """
-    aligned = ["---" if column < words else "--:" for column in range(len(headings))]
+    aligned = ["---" if column in words else "--:" for column in range(len(headings))]
     lines = ([str(cell).replace("|", "\\|") for cell in row] for row in [headings, aligned, *rows])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

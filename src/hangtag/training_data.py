@@ -71,10 +71,11 @@ class PhotoPool:
         """Copy photos without their masks, as a model's graph takes them: uint8 (N, h, w, 3)."""
         return np.ascontiguousarray(self.take(positions)[..., :3])
 
-    def batches(self, positions: np.ndarray) -> Iterator[np.ndarray]:
-        """Copy photos as `rgb` does, a batch at a time."""
+    def batches(self, positions: np.ndarray, *, masks: bool = False) -> Iterator[np.ndarray]:
+        """Copy photos as `rgb` does, or with their masks as `take` does, a batch at a time."""
+        copy = self.take if masks else self.rgb
         for start in range(0, len(positions), _BATCH):
-            yield self.rgb(positions[start : start + _BATCH])
+            yield copy(positions[start : start + _BATCH])
 
 
 @dataclass(frozen=True)

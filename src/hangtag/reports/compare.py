@@ -49,8 +49,8 @@ def to_markdown(comparison: Comparison) -> str:
     """Write the tables as Markdown."""
     lines = [_subtitle(comparison), ""]
     for caption, columns, rows in grids(comparison):
-        headings, words = [heading for heading, _ in columns], len(columns)
-        words = next((at for at, (_, style) in enumerate(columns) if style != "text"), words)
+        headings = [heading for heading, _ in columns]
+        words = [at for at, (_, style) in enumerate(columns) if style == "text"]
         cells = [_cells(columns, row) for row in rows]
         lines += [f"### {caption}", "", table(headings, cells, words=words), ""]
     return "\n".join([*lines, *(f"- {note}" for note in NOTES), ""])
