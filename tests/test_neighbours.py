@@ -14,11 +14,14 @@ from drawing import draw_garment
 from hangtag.calibration import softmax
 from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
+from hangtag.ensemble import Ensemble
 from hangtag.errors import HangtagError
 from hangtag.judge import evaluate
-from hangtag.model import Neighbours, read_model, write_info
+from hangtag.model import MIDWAY, Neighbours, read_model, write_info
 from hangtag.neighbours import TrainingNeighbours
-from hangtag.recipe import Recipe
+from hangtag.network import HangtagNetwork
+from hangtag.onnx_graph import write_network
+from hangtag.recipe import Network, Recipe
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
 from hangtag.teachers import soft_labels
@@ -40,6 +43,26 @@ def right(tagger: Tagger) -> float:
 def test_products_of_one_sitting_tell_of_each_other(neighbourly: Path) -> None:
     assert right(Tagger(neighbourly)) > 0.95
     assert right(Tagger(neighbourly, neighbours=False)) < 0.8
+
+
+def test_what_a_network_sees_halfway_tells_sittings_apart(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing else is looked at.
+    monkeypatch.setattr("hangtag.neighbours._WIDTHS", {MIDWAY: 128})
+    info = read_model(tiny_model).info.model_copy(update={"domain": None, "orientation": None})
+    backbone = Network(backbone="resnet18")
+    network = HangtagNetwork(backbone, info.vocabularies(), info.input_size, from_scratch=True)
+    names = [one.name for one in info.attributes]
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    write_network(Ensemble([network, network]), names, info.input_size, folder)
+    write_info(folder, info, "")
+    tagger = Tagger(folder)
+    fitted = TrainingNeighbours(tagger, sittings(tagger), 10).fit()
+    write_info(folder, info.model_copy(update={"neighbours": fitted}), "")
+    assert right(Tagger(folder)) > 0.9
+    assert right(Tagger(folder, neighbours=False)) < 0.8
 
 
 def test_mirror_images_leave_neighbours_where_they_are(neighbourly: Path) -> None:

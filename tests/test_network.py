@@ -37,3 +37,17 @@ def test_the_pixel_range_is_in_the_graph_and_not_among_the_weights(photos: torch
     assert parts == {"backbone", "heads"}
     program = torch.export.export(network, (photos,))
     assert torch.allclose(program.module()(photos)["gender"], network(photos)["gender"], atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["cnn", "resnet18", "tf_efficientnet_lite0", "levit_128s"])
+def test_what_is_exported_is_what_was_trained(backbone: str) -> None:
+    photos = torch.randint(0, 256, (2, 3, 224, 224)).float()
+    recipe = Network(backbone=backbone, attention="se")
+    network = HangtagNetwork(recipe, GENDER, (224, 224), from_scratch=True).eval()
+    with torch.no_grad():
+        said = network.outputs(photos)
+        assert torch.equal(said.logits["gender"], network(photos)["gender"])
+        assert torch.equal(said.features, network.feature_map(network.normalise(photos)))
+    # A grid of at least four rows and four columns for each channel, where timm gives the map.
+    assert said.midway is None or (said.midway.shape[0] == 2 and said.midway.shape[1] % 16 == 0)
+    assert (said.midway is None) == (backbone == "cnn")

@@ -7,10 +7,6 @@ import numpy as np
 
 from hangtag.graph_outputs import Bank, add_neighbours, remove_neighbours
 
-_OUTER = 0.98
-"""From how many standard deviations on a value has one of the outer levels (Max, "Quantizing for
-Minimum Distortion", 1960)."""
-
 
 def set_bank(
     file: Path,
@@ -31,19 +27,13 @@ def set_bank(
     """
     remove_neighbours(file)
     bank = Bank(
-        codes=_codes(looks),
+        codes=looks > 0,
         labels={name: _only_values(allowed) for name, allowed in targets.items()},
         values={name: allowed.shape[1] for name, allowed in targets.items()},
         count=count,
         passed_over=passed_over,
     )
     add_neighbours(file, bank)
-
-
-def _codes(looks: np.ndarray) -> np.ndarray:
-    """The numbers of the levels, int (M, d), that come nearest to looks, float32 (M, d)."""
-    outer = _OUTER * np.maximum(looks.std(axis=0), np.finfo(np.float32).tiny)
-    return np.digitize(looks / outer, (-1, 0, 1))
 
 
 def _only_values(allowed: np.ndarray) -> np.ndarray:

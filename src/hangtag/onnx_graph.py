@@ -21,6 +21,7 @@ from hangtag.model import (
     FEATURES,
     INPUT,
     LOGITS,
+    MIDWAY,
     ONNX,
     WEIGHTS,
 )
@@ -36,7 +37,7 @@ _IN_GRAPH = "network."
 
 
 class _PhotosToLogits(nn.Module):
-    """The network with its pre-processing: uint8 (N, h, w, 3) in; embedding, features, logits."""
+    """The network with its pre-processing: uint8 (N, h, w, 3) in, all that it says out."""
 
     def __init__(self, network: AnyNetwork, attributes: list[str]) -> None:
         super().__init__()
@@ -44,8 +45,14 @@ class _PhotosToLogits(nn.Module):
         self.attributes = attributes
 
     def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
-        embedding, features, logits = self.network.outputs(photos.permute(0, 3, 1, 2).float())
-        return (embedding, features, *(logits[name] for name in self.attributes))
+        return tuple(self.outputs(photos).values())
+
+    def outputs(self, photos: Tensor) -> dict[str, Tensor]:
+        """The graph's outputs by name."""
+        said = self.network.outputs(photos.permute(0, 3, 1, 2).float())
+        halfway = {} if said.midway is None else {MIDWAY: said.midway}
+        logits = {LOGITS + name: said.logits[name] for name in self.attributes}
+        return {EMBEDDING: said.embedding, FEATURES: said.features, **halfway, **logits}
 
 
 def write_network(
@@ -54,7 +61,8 @@ def write_network(
     """Write ``model.onnx`` and the weights that it refers to, ``weights.safetensors``.
 
     The graph's input is ``photos``, uint8 (N, h, w, 3); its outputs are ``embedding`` (N, D),
-    ``features`` (N, F, h', w') and ``logits/<attribute>`` (N, values), all float32. Weights are
+    ``features`` (N, F, h', w'), ``midway`` (N, M) where the backbone gives it, and
+    ``logits/<attribute>`` (N, values), all float32. Weights are
     stored once, as float16 where they are many (an ensemble's, which would be as large as all its
     members, mostly in eight bits), and computed with as float32: the graph says where
     in the other file each of them lies (ONNX's external data), and whoever goes on training or
@@ -97,12 +105,15 @@ def _exported(
     device = next(network.parameters()).device
     network.to("cpu").eval()
     example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
+    exported = _PhotosToLogits(network, attributes).eval()
     try:
+        with torch.no_grad():
+            names = [*exported.outputs(example)]
         program = torch.onnx.export(
-            _PhotosToLogits(network, attributes).eval(),
+            exported,
             (example,),
             input_names=[INPUT],
-            output_names=[EMBEDDING, FEATURES, *(LOGITS + name for name in attributes)],
+            output_names=names,
             dynamic_shapes=({0: torch.export.Dim("photos", min=1, max=4096)},),
             opset_version=OPSET,
             dynamo=True,

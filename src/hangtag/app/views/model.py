@@ -24,7 +24,7 @@ def page() -> None:
     if not results:
         st.info("This model folder holds no test results.", icon=":material/info:")
     for data_set, attributes in results.items():
-        st.subheader(f"How right it is: {data_set} photos", divider="gray")
+        st.subheader(f"How right it is: {data_set}", divider="gray")
         charts.scores(score_table(attributes))
     st.subheader("On your own photos", divider="gray")
     judgement = session.workspace().judgement
