@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from drawing import draw_garment
+from hangtag.bank import set_bank
 from hangtag.calibration import softmax
 from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
@@ -167,6 +168,29 @@ def test_validation_products_vote_at_last(tiny_model: Path, tmp_path: Path) -> N
     tagger.model.onnx_path.write_bytes(first)
     before = open_session(tagger.model, 1).run(["votes/gender"], {"photos": photos})[0]
     assert not before.any()
+
+
+def test_products_that_are_near_to_many_count_less(neighbourly: Path, tmp_path: Path) -> None:
+    shutil.copytree(neighbourly, tmp_path / "model")
+    tagger = Tagger(tmp_path / "model")
+    photo = {"photos": sittings(tagger).pool.rgb(np.arange(1))}
+    look = open_session(tagger.model, 1).run(["look"], photo)[0][0]
+    dice = np.random.default_rng(0)
+
+    def like(other: np.ndarray, share: float) -> np.ndarray:
+        return np.where(dice.random(len(other)) < share, -1, 1) * other
+
+    lone, crowded = like(look, 0.3), like(look, 0.2)
+    crowd = [like(crowded, 0.05) for _ in range(12)]
+    knows = np.ones((14, len(tagger.attributes[0].values)), bool)
+    knows[0], knows[1] = np.eye(knows.shape[1], dtype=bool)[:2]
+    votes = {}
+    for name, looks in (("beside a crowd", [lone, crowded, *crowd]), ("alone", [lone, crowded])):
+        set_bank(tagger.model.onnx_path, np.array(looks), {"gender": knows[: len(looks)]}, 30)
+        said = open_session(tagger.model, 1).run(["votes/gender"], photo)[0]
+        votes[name] = said[0, 0] / said[0, :2].sum()
+    assert votes["alone"] < 0.5
+    assert votes["beside a crowd"] > 0.5
 
 
 def test_votes_count_little_where_the_network_knows_better(

@@ -7,6 +7,12 @@ import numpy as np
 
 from hangtag.graph_outputs import Bank, add_neighbours, remove_neighbours
 
+_NEAREST = 10
+"""How many of its nearest products tell how crowded it is around one."""
+
+_CHUNK = 1000
+"""Products at a time that are compared to all."""
+
 
 def set_bank(
     file: Path,
@@ -26,14 +32,31 @@ def set_bank(
         passed_over: See `hangtag.graph_outputs.Bank`.
     """
     remove_neighbours(file)
+    codes = looks > 0
     bank = Bank(
-        codes=looks > 0,
+        codes=codes,
+        crowding=_crowding(looks, codes),
         labels={name: _only_values(allowed) for name, allowed in targets.items()},
         values={name: allowed.shape[1] for name, allowed in targets.items()},
         count=count,
         passed_over=passed_over,
     )
     add_neighbours(file, bank)
+
+
+def _crowding(looks: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The mean cosine of each look (M, d) and its nearest codes but its own: float32 (M,)."""
+    count = min(_NEAREST, len(looks) - 1)
+    if not count:
+        return np.zeros(len(looks), np.float32)
+    signs = np.where(codes, 1, -1).T.astype(np.float32) / codes.shape[1] ** 0.5
+    crowding = np.empty(len(looks), np.float32)
+    for start in range(0, len(looks), _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, len(looks)))
+        cosines = looks[rows] @ signs
+        cosines[np.arange(len(rows)), rows] = -1
+        crowding[rows] = np.partition(cosines, -count, axis=1)[:, -count:].mean(axis=1)
+    return crowding
 
 
 def _only_values(allowed: np.ndarray) -> np.ndarray:

@@ -19,8 +19,11 @@ _STEPS = 256
 """How many steps of the rounded look make one; its values lie within a half of that."""
 
 _LARGEST_STEP, _MIDDLE = 127, 128
-_TEMPERATURE = 0.02
+_TEMPERATURE = 0.025
 """Of the neighbours' votes, which fall with their distance."""
+
+_CROWDING = 0.5
+"""How much of its crowding a neighbour's cosine is lowered by."""
 
 _IN_A_BYTE = 8
 """Bits of a code."""
@@ -194,6 +197,7 @@ class Bank:
 
     Attributes:
         codes: bool (M, d): which values of a photo's look are above zero.
+        crowding: float32 (M,): how near each photo is to others of the bank on the average.
         labels: int (M,) by attribute: the number of the value, or of no value where it's unknown.
         values: How many values each attribute has.
         count: How many of the nearest vote.
@@ -202,6 +206,7 @@ class Bank:
     """
 
     codes: np.ndarray
+    crowding: np.ndarray
     labels: dict[str, np.ndarray]
     values: dict[str, int]
     count: int
@@ -213,7 +218,8 @@ def add_neighbours(file: Path, bank: Bank) -> None:
 
     A photo is compared to the codes by the cosine of its look and theirs, of which each value is
     one or minus one; they weigh a thirty-second of what they would in full, and neighbours stay
-    nearly the same.
+    nearly the same. Of the nearest those count less that are near to whatever there is (after
+    Conneau et al., "Word Translation Without Parallel Data", 2018, who scale likewise).
 
     Args:
         file: Graph with the output ``look`` and without these; written anew.
@@ -247,7 +253,10 @@ def add_neighbours(file: Path, bank: Bank) -> None:
             for name, one in (("nearest", nearest), ("rows", rows))
         )
     graph.output("ReduceMax", nearest, across, name=NEARNESS, keepdims=0)
-    sharp = times(graph, "sharp", nearest, 1 / _TEMPERATURE)
+    crowding = graph.value("crowding", bank.crowding.astype(np.float16))
+    around = graph.node("Gather", crowding, rows, name="around")
+    lowered = graph.node("Sub", nearest, times(graph, "much", around, _CROWDING), name="lowered")
+    sharp = times(graph, "sharp", lowered, 1 / _TEMPERATURE)
     weights = graph.node("Softmax", sharp, name="weights", axis=1)
     weights = graph.node("Unsqueeze", weights, across, name="weights of each")
     off_on = graph.value("off, on", np.array([0, 1], np.float32))

@@ -112,6 +112,7 @@ def _learn_to_look(
     tagger: Tagger, positions: np.ndarray, data: TrainingData, progress: Progress | None
 ) -> np.ndarray:
     """Add the output ``look`` to a graph: float32 (M, d) of photos that follow each other."""
+    normalise = require("train", "sklearn.preprocessing").normalize
     session = open_session(tagger.model, available_cores())
     # Not every backbone gives what it sees halfway.
     names = [one.name for one in session.get_outputs() if one.name in _WIDTHS]
@@ -128,14 +129,13 @@ def _learn_to_look(
         name: _view(seen, _COMPONENTS[name], _WIDTHS[name]) for name, seen in looked_at.items()
     }
     add_look(tagger.model.onnx_path, views)
-    # Signs are all that is kept of them, so their lengths don't matter.
-    return np.concatenate(
-        [
-            _mapped(seen, view.weights) + view.bias
-            for seen, view in zip(looked_at.values(), views.values(), strict=True)
-        ],
-        axis=1,
-    )
+    width = sum(len(view.bias) for view in views.values())
+    looks = [
+        (len(view.bias) / width) ** 0.5
+        * normalise(_mapped(looked_at[name], view.weights) + view.bias)
+        for name, view in views.items()
+    ]
+    return np.concatenate(looks, axis=1)
 
 
 def _view(seen: np.ndarray, components: int, width: int) -> View:
