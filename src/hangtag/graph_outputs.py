@@ -175,9 +175,19 @@ class View:
     weights: np.ndarray
     bias: np.ndarray
 
+    def seen(self, looked_at: np.ndarray) -> np.ndarray:
+        """The vectors float32 (N, d) of what is looked at, float32 (N, D)."""
+        return looked_at @ self.weights + self.bias
+
+
+def lengths(views: Mapping[str, View]) -> dict[str, float]:
+    """How long each view is in a look, which has length one: its square is its share of numbers."""
+    width = sum(len(view.bias) for view in views.values())
+    return {name: (len(view.bias) / width) ** 0.5 for name, view in views.items()}
+
 
 def add_look(file: Path, views: Mapping[str, View]) -> None:
-    """Add the output ``look`` (N, d), of length one: all views, each as much as it has numbers.
+    """Add the output ``look`` (N, d): all views, each brought to its length.
 
     Args:
         file: Graph without this output; written anew.
@@ -186,7 +196,9 @@ def add_look(file: Path, views: Mapping[str, View]) -> None:
     graph = Addition(file, LOOK)
     across = graph.value("axes", np.array([1]))
     width = sum(len(view.bias) for view in views.values())
-    seen = [_seen(graph, name, view, width, across) for name, view in views.items()]
+    seen = [
+        _seen(graph, name, views[name], length, across) for name, length in lengths(views).items()
+    ]
     graph.output("Concat", *seen, name=LOOK, width=width, axis=1)
     graph.write()
 
@@ -295,12 +307,12 @@ def averaged(graph: Addition, name: str, tensor: str, side: int) -> str:
     return graph.node("AveragePool", tensor, name=name, kernel_shape=sides, strides=sides)
 
 
-def _seen(graph: Addition, name: str, view: View, width: int, across: str) -> str:
+def _seen(graph: Addition, name: str, view: View, length: float, across: str) -> str:
     weights = graph.rounded(f"{name}/weights", view.weights.T)
     bias = graph.value(f"{name}/bias", view.bias.astype(np.float32))
     mapped = graph.node("Gemm", name, weights, bias, name=f"{name}/mapped", transB=1)
     at_one = _at_length_one(graph, f"{name}/seen", mapped, across)
-    return times(graph, f"{name}/seen", at_one, (len(view.bias) / width) ** 0.5)
+    return times(graph, f"{name}/seen", at_one, length)
 
 
 def _at_length_one(graph: Addition, name: str, vectors: str, across: str) -> str:

@@ -6,6 +6,8 @@ embedding, which tells what it shows. In each, what differs little between a pro
 one of the catalogue, but much between others, counts most.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hangtag.bank import set_bank
@@ -16,6 +18,7 @@ from hangtag.graph_outputs import (
     View,
     add_edges,
     add_look,
+    lengths,
 )
 from hangtag.model import EDGES, EMBEDDING, INPUT, LOOK, MIDWAY, Neighbours
 from hangtag.progress import Progress
@@ -40,7 +43,7 @@ _WIDTHS = {EDGES: 200, MIDWAY: 280, EMBEDDING: 160}
 """Bits that become of them. The more there are of one, the more it counts."""
 
 _CHUNK = 4096
-"""Photos at a time whose numbers are mapped."""
+"""Photos at a time whose numbers are mapped, so that not all are held in full precision."""
 
 _SOME = 1e-9
 """What stands for no variance at all."""
@@ -129,11 +132,9 @@ def _learn_to_look(
         name: _view(seen, _COMPONENTS[name], _WIDTHS[name]) for name, seen in looked_at.items()
     }
     add_look(tagger.model.onnx_path, views)
-    width = sum(len(view.bias) for view in views.values())
     looks = [
-        (len(view.bias) / width) ** 0.5
-        * normalise(_mapped(looked_at[name], view.weights) + view.bias)
-        for name, view in views.items()
+        length * normalise(_mapped(looked_at[name], views[name].seen))
+        for name, length in lengths(views).items()
     ]
     return np.concatenate(looks, axis=1)
 
@@ -153,7 +154,7 @@ def _view(seen: np.ndarray, components: int, width: int) -> View:
     sample = seen[np.sort(rng.permutation(len(seen))[:_SAMPLE])].astype(np.float32)
     count = min(components, *sample.shape)
     found = decomposition.PCA(count, svd_solver="randomized", random_state=_SEED).fit(sample)
-    principal = _mapped(seen, found.components_.T).astype(float) - found.mean_ @ found.components_.T
+    principal = _mapped(seen, found.transform).astype(float)
     steps = np.diff(principal, axis=0) / 2**0.5
     within, _ = covariance.ledoit_wolf(steps, assume_centered=True)
     within += _SOME * np.eye(count)
@@ -169,8 +170,7 @@ def _view(seen: np.ndarray, components: int, width: int) -> View:
     )
 
 
-def _mapped(seen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float16 (M, D) times weights (D, d), a few photos at a time: float32 (M, d)."""
-    weights = weights.astype(np.float32)
+def _mapped(seen: np.ndarray, way: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """What becomes of float16 (M, D) by a map of float32 (m, D), a few photos at a time."""
     chunks = range(0, len(seen), _CHUNK)
-    return np.concatenate([seen[at : at + _CHUNK].astype(np.float32) @ weights for at in chunks])
+    return np.concatenate([way(seen[at : at + _CHUNK].astype(np.float32)) for at in chunks])

@@ -62,11 +62,10 @@ def write_network(
 
     The graph's input is ``photos``, uint8 (N, h, w, 3); its outputs are ``embedding`` (N, D),
     ``features`` (N, F, h', w'), ``midway`` (N, M) where the backbone gives it, and
-    ``logits/<attribute>`` (N, values), all float32. Weights are
-    stored once, as float16 where they are many (an ensemble's, which would be as large as all its
-    members, mostly in eight bits), and computed with as float32: the graph says where
-    in the other file each of them lies (ONNX's external data), and whoever goes on training or
-    draws heat maps reads that file alone.
+    ``logits/<attribute>`` (N, values), all float32. Weights are stored once, as float16 where they
+    are many (an ensemble's, which would be as large as all its members, mostly in eight bits), and
+    computed with as float32: the graph says where in the other file each of them lies (ONNX's
+    external data), and whoever goes on training or draws heat maps reads that file alone.
 
     Args:
         network: Any training mode; it's exported for inference.
