@@ -9,6 +9,7 @@ one of the catalogue, but much between others, counts most.
 from collections.abc import Callable
 
 import numpy as np
+from PIL import Image
 
 from hangtag.bank import set_bank
 from hangtag.calibration import ENOUGH
@@ -44,6 +45,14 @@ _WIDTHS = {EDGES: 200, MIDWAY: 280, EMBEDDING: 160}
 
 _CHUNK = 4096
 """Photos at a time whose numbers are mapped, so that not all are held in full precision."""
+
+_SMALLER = 0.75
+"""How large products are, by their height and width, that are shown smaller."""
+
+_WHITE = 255
+
+_CHANGED = 0.3
+"""How much of what photos as they are do changed ones count."""
 
 _SOME = 1e-9
 """What stands for no variance at all."""
@@ -82,12 +91,25 @@ class TrainingNeighbours:
         return all(len(data.rows(part, extra=False)) >= ENOUGH for part in ("train", "validation"))
 
     def fit(self) -> Neighbours:
-        """Let the training products vote; validation photos of all kinds say how much."""
+        """Let the training products vote; validation photos of all kinds say how much.
+
+        Changed photos of the catalogue's products are kinds of their own: who shows mirror images,
+        or products smaller in the frame, has many that are near to some and siblings of none.
+        """
         self._vote(self._rows, self._looks)
         rows, positions, kind = self._data.shown("validation")
+        own = np.flatnonzero(kind == 0)
+        names = said_with_votes([one.name for one in self._data.attributes])
+        parts = [
+            self._said(positions, names),
+            *(self._said(positions[own], names, change) for change in (_mirrored, _smaller)),
+        ]
+        said = {name: np.concatenate([part[name] for part in parts]) for name in names}
+        rows = np.concatenate([rows, rows[own], rows[own]])
+        changed = np.repeat(kind.max() + np.array([1, 2]), len(own))
+        counts = np.repeat([1.0, _CHANGED], [len(kind), len(changed)])
         allowed = {one.name: self._data.targets[one.name][rows] for one in self._data.attributes}
-        said = self._said(positions, said_with_votes(allowed))
-        self._log_odds = fit_log_odds(said, allowed, kind)
+        self._log_odds = fit_log_odds(said, allowed, np.append(kind, changed), counts)
         return Neighbours(products=len(self._rows), log_odds=self._log_odds)
 
     def all_vote(self) -> Neighbours:
@@ -104,11 +126,32 @@ class TrainingNeighbours:
         targets = {one.name: self._data.targets[one.name][rows] for one in self._data.attributes}
         set_bank(self._tagger.model.onnx_path, looks, targets, self._count)
 
-    def _said(self, positions: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+    def _said(
+        self,
+        positions: np.ndarray,
+        names: list[str],
+        change: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    ) -> dict[str, np.ndarray]:
         session = open_session(self._tagger.model, available_cores())
         batches = self._data.pool.batches(positions)
-        found = [session.run(names, {INPUT: photos}) for photos in batches]
+        found = [session.run(names, {INPUT: change(photos)}) for photos in batches]
         return dict(zip(names, map(np.concatenate, zip(*found, strict=True)), strict=True))
+
+
+def _mirrored(photos: np.ndarray) -> np.ndarray:
+    """Photos uint8 (N, h, w, 3), left for right."""
+    return np.ascontiguousarray(photos[:, :, ::-1])
+
+
+def _smaller(photos: np.ndarray) -> np.ndarray:
+    """Photos uint8 (N, h, w, 3), each smaller in the middle of a white one."""
+    height, width = (round(_SMALLER * side) for side in photos.shape[1:3])
+    top, left = (photos.shape[1] - height) // 2, (photos.shape[2] - width) // 2
+    shown = np.full_like(photos, _WHITE)
+    for place, photo in zip(shown, photos, strict=True):
+        small = Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR)
+        place[top : top + height, left : left + width] = np.asarray(small)
+    return shown
 
 
 def _learn_to_look(

@@ -24,7 +24,10 @@ def said_with_votes(attributes: Iterable[str]) -> list[str]:
 
 
 def fit_log_odds(
-    said: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], kind: np.ndarray
+    said: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    kind: np.ndarray,
+    counts: np.ndarray | float = 1.0,
 ) -> dict[str, tuple[float, float]]:
     """How the log-odds of the votes' share depend on nearness, by attribute with enough labels.
 
@@ -33,7 +36,9 @@ def fit_log_odds(
             them.
         targets: bool (N, values) by attribute: the values that labels allow.
         kind: int (N,): kinds of photos, which count alike.
+        counts: float (N,), how much of that each photo counts.
     """
+    counts = np.broadcast_to(counts, kind.shape)
     fitted = {}
     for name, allowed in targets.items():
         labelled = says_something(allowed)
@@ -44,7 +49,7 @@ def fit_log_odds(
                 votes.sum(axis=1)[labelled],
                 (softmax(said[LOGITS + name]) * allowed).sum(axis=1)[labelled],
                 (votes * allowed).sum(axis=1)[labelled],
-                alike(kind[labelled]),
+                alike(kind[labelled]) * counts[labelled],
             )
     return fitted
 
