@@ -42,12 +42,21 @@ def strangers(tagger: Tagger, seed: int) -> np.ndarray:
     return dice.integers(0, 256, (60, *tagger.input_size, 3)).astype(np.uint8)
 
 
-def sittings(tagger: Tagger, judged: int = JUDGED) -> TrainingData:
+def sittings(tagger: Tagger, judged: int = JUDGED, *, in_mirrors: bool = False) -> TrainingData:
     """Products whose gender hangs on nothing but their sitting, and strangers' whose hangs on what
-    the network sees."""
+    the network sees.
+
+    Args:
+        tagger: Prepares photos, and says the strangers' gender.
+        judged: How many are validation products.
+        in_mirrors: Every second sitting's photos are another's in a mirror, and for other people.
+    """
     gender = next(one for one in tagger.attributes if one.name == "gender")
     photos = np.stack([tagger.prepare(photo) for photo in sitting_photos(LEARNT + judged)])
     labels = whose(gender)[np.arange(len(photos)) % SITTINGS]
+    if in_mirrors:
+        second = np.arange(1, len(photos), 2)
+        photos[second], labels[second] = photos[second - 1, :, ::-1], 1 - labels[second - 1]
     others = strangers(tagger, 4)
     seen = tagger.probabilities(others).values["gender"].argmax(1)
     every = np.concatenate([photos, others])

@@ -82,6 +82,25 @@ def test_photos_of_no_sitting_hear_little(neighbourly: Path) -> None:
     assert np.abs(said - by_itself).mean() < np.abs(near - far).mean() / 3
 
 
+def test_photos_that_only_seem_to_have_siblings_hear_less(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = {}
+    for counts in (0.3, 1e-6):
+        monkeypatch.setattr("hangtag.neighbours._CHANGED", counts)
+        folder = tmp_path / f"{counts}"
+        shutil.copytree(tiny_model, folder)
+        tagger = Tagger(folder)
+        data = sittings(tagger, in_mirrors=True)
+        fitted = TrainingNeighbours(tagger, data, 10).fit()
+        write_info(folder, tagger.info.model_copy(update={"neighbours": fitted}), "")
+        new = data.rows("validation", extra=False)
+        mirrored = data.pool.rgb(new)[:, :, ::-1]
+        values = Tagger(folder).probabilities(np.ascontiguousarray(mirrored)).values["gender"]
+        right[counts] = values[data.targets["gender"][new]].mean()
+    assert right[0.3] > right[1e-6] + 0.05
+
+
 def test_other_attributes_stay_as_they_are(neighbourly: Path, tiny_model: Path) -> None:
     photo = np.asarray(draw_garment("Heels", "Blue").convert("RGB"))
     here, there = (Tagger(model).tag(photo).tags for model in (neighbourly, tiny_model))
