@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from drawing import draw_garment
-from hangtag.bank import set_bank
+from hangtag.bank import bank_of, set_bank
 from hangtag.calibration import softmax
 from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
@@ -205,7 +205,8 @@ def test_products_that_are_near_to_many_count_less(neighbourly: Path, tmp_path: 
     knows[0], knows[1] = np.eye(knows.shape[1], dtype=bool)[:2]
     votes = {}
     for name, looks in (("beside a crowd", [lone, crowded, *crowd]), ("alone", [lone, crowded])):
-        set_bank(tagger.model.onnx_path, np.array(looks), {"gender": knows[: len(looks)]}, 30)
+        bank = bank_of(np.array(looks), {"gender": knows[: len(looks)]}, 30)
+        set_bank(tagger.model.onnx_path, bank)
         said = open_session(tagger.model, 1).run(["votes/gender"], photo)[0]
         votes[name] = said[0, 0] / said[0, :2].sum()
     assert votes["alone"] < 0.5

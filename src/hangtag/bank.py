@@ -14,33 +14,32 @@ _CHUNK = 1000
 """Products at a time that are compared to all."""
 
 
-def set_bank(
-    file: Path,
-    looks: np.ndarray,
-    targets: Mapping[str, np.ndarray],
-    count: int,
-    *,
-    passed_over: int = 0,
-) -> None:
-    """Let products vote in place of those that vote in a graph, if any do.
+def bank_of(looks: np.ndarray, targets: Mapping[str, np.ndarray], count: int) -> Bank:
+    """The bank of products with their labels.
 
     Args:
-        file: Graph with the output ``look``; written anew.
-        looks: float32 (M, d): that output for the products' photos.
+        looks: float32 (M, d): the graph's output ``look`` for the products' photos.
         targets: bool (M, values) by attribute: the values that the products' labels allow.
         count: How many of the nearest vote.
-        passed_over: See `hangtag.graph_outputs.Bank`.
     """
-    remove_neighbours(file)
     codes = looks > 0
-    bank = Bank(
+    return Bank(
         codes=codes,
         crowding=_crowding(looks, codes),
         labels={name: _only_values(allowed) for name, allowed in targets.items()},
         values={name: allowed.shape[1] for name, allowed in targets.items()},
         count=count,
-        passed_over=passed_over,
     )
+
+
+def set_bank(file: Path, bank: Bank) -> None:
+    """Let a bank's products vote in place of those that vote in a graph, if any do.
+
+    Args:
+        file: Graph with the output ``look``; written anew.
+        bank: What to compare photos to.
+    """
+    remove_neighbours(file)
     add_neighbours(file, bank)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from hangtag.bank import set_bank
+from hangtag.bank import bank_of, set_bank
 from hangtag.calibration import ENOUGH
 from hangtag.cores import available_cores
 from hangtag.errors import require
@@ -124,7 +124,7 @@ class TrainingNeighbours:
 
     def _vote(self, rows: np.ndarray, looks: np.ndarray) -> None:
         targets = {one.name: self._data.targets[one.name][rows] for one in self._data.attributes}
-        set_bank(self._tagger.model.onnx_path, looks, targets, self._count)
+        set_bank(self._tagger.model.onnx_path, bank_of(looks, targets, self._count))
 
     def _said(
         self,

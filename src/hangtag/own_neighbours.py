@@ -4,10 +4,14 @@ What `hangtag.neighbours` learns of training products is how to look at photos; 
 are compared to can be changed at any time.
 """
 
+from dataclasses import replace
+from functools import cached_property
+
 import numpy as np
 
-from hangtag.bank import set_bank
+from hangtag.bank import bank_of, set_bank
 from hangtag.cores import available_cores
+from hangtag.graph_outputs import Bank
 from hangtag.labels import Labels, encode
 from hangtag.model import INPUT, LOOK, Neighbours
 from hangtag.photo_reader import PhotoReader
@@ -73,13 +77,12 @@ class OwnNeighbours:
             for_themselves: A photo's own product has a vote. Leave it out to judge the model on
                 these very products, as if each were new.
         """
-        set_bank(
-            self._tagger.model.onnx_path,
-            self._looks,
-            self._targets,
-            COUNT,
-            passed_over=0 if for_themselves else 1,
-        )
+        bank = replace(self._bank, passed_over=0 if for_themselves else 1)
+        set_bank(self._tagger.model.onnx_path, bank)
+
+    @cached_property
+    def _bank(self) -> Bank:
+        return bank_of(self._looks, self._targets, COUNT)
 
     def fit(self) -> Neighbours:
         """How much the products' votes count, told by each of them as if it were new."""
