@@ -4,6 +4,8 @@ from pathlib import Path
 
 from hangtag import read_catalogue
 from hangtag.app.overview import MISSING, cross_table, data_sets, score_table, value_counts
+from hangtag.app.views import charts
+from hangtag.evaluation import METRICS
 
 
 def catalogue(tmp_path: Path):
@@ -43,3 +45,7 @@ def test_scores_are_rows():
 def test_numbers_without_results_by_attribute_are_left_out():
     numbers = {"test": {"gender": {"accuracy": 0.9}}, "note": "measured once", "empty": {}}
     assert list(data_sets(numbers)) == ["test"]
+
+
+def test_every_share_is_shown_as_one():
+    assert set(charts.SHARES) == set(METRICS) - {"log_loss"}

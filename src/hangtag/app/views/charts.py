@@ -11,26 +11,26 @@ from hangtag.app.overview import score_table
 from hangtag.app.views import parts
 
 _ROW = 24  # pixels per bar
-_METRICS = {
+SHARES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "macro_f1": "Macro F1",
     "weighted_f1": "Weighted F1",
-    "top_5": "Top 5",
-    "coverage_95": "Share accepted at 95 %",
-    "coverage_99": "Share accepted at 99 %",
+    "top5": "Among first 5",
+    "coverage_95": "Tagged at 95 %",
+    "coverage_99": "Tagged at 99 %",
     "ece": "Calibration error",
 }
-"""The shares, 0 to 1, among `hangtag.evaluation.METRICS`, and how they are called."""
+"""Of `hangtag.evaluation.METRICS` those that are shares, 0 to 1, and how they are called."""
 
 
 def scores(rows: Sequence[Mapping[str, Any]]) -> None:
     """Show a table of scores, an attribute per row; shares as bars."""
     columns: dict[str, Any] = {"attribute": st.column_config.TextColumn("Attribute", pinned=True)}
     for metric in dict.fromkeys(key for row in rows for key in row if key != "attribute"):
-        if metric in _METRICS:
+        if metric in SHARES:
             columns[metric] = st.column_config.ProgressColumn(
-                _METRICS[metric], min_value=0, max_value=1, format="percent"
+                SHARES[metric], min_value=0, max_value=1, format="percent"
             )
         else:
             columns[metric] = st.column_config.NumberColumn(parts.words(metric), format="localized")
