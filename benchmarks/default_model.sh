@@ -71,7 +71,7 @@ train larger-teachers --recipe two_cores/larger-teachers.toml --start mean --tea
 combine average last-12 larger-teachers mean "$shop" $looks --name hangtag-default-12
 train any-side --recipe two_cores/any-side.toml --start last-12 --teacher mean --teacher both \
     --teacher lite2-longer --teacher plain-lite2 $looks
-combine average last-13 any-side last-12 "$shop" $looks --name hangtag-fast-21
+combine average last-13 any-side last-12 "$shop" $looks --name hangtag-fast-22
 train lite2-any-side --recipe two_cores/lite2-any-side.toml --start lite2-mean --teacher last-13 \
     --teacher both --teacher plain-lite2 $looks
 combine average lite2-13 lite2-any-side lite2-mean "$shop" $looks
@@ -84,4 +84,4 @@ train lite2-marked --recipe two_cores/lite2-marked.toml --start lite2-18 $looks
 combine average lite2-20 lite2-marked lite2-18 "$shop" $looks
 train labels --recipe two_cores/labels.toml --start last-13 $looks
 combine average last-18 labels last-13 "$shop" $looks
-combine ensemble together last-18 lite2-20 "$shop" $looks --name hangtag-default-21
+combine ensemble together last-18 lite2-20 "$shop" $looks --name hangtag-default-22
