@@ -2,10 +2,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from hangtag.calibration import Calibration
-from hangtag.model import ModelError, read_model, write_info
+from hangtag.model import INPUT, ModelError, read_model, write_info
+from hangtag.session import open_session
 from hangtag.tagger import Tagger
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +42,20 @@ def test_what_ships_is_small_and_knows_the_example_photos(name: str) -> None:
     assert watch.tags["articleType"].value == "Watches"
     assert (tshirt.model, watch.known_product) == (model.info.name, True)
     assert name in model.info.name
+
+
+@pytest.mark.parametrize("name", ["default", "fast", "neighbourly"])
+def test_outputs_have_the_shapes_that_the_graph_declares(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    model = read_model(request.getfixturevalue(name) if name == "neighbourly" else name)
+    outputs = onnx.load(model.onnx_path, load_external_data=False).graph.output
+    declared = {
+        one.name: [axis.dim_value for axis in one.type.tensor_type.shape.dim][1:] for one in outputs
+    }
+    photos = np.zeros((2, *model.info.input_size, 3), np.uint8)
+    given = open_session(model, 1).run([*declared], {INPUT: photos})
+    assert [[*one.shape[1:]] for one in given] == [*declared.values()]
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors"])

@@ -133,7 +133,7 @@ def add_orientation(file: Path, weights: np.ndarray, bias: np.ndarray) -> None:
     graph.write()
 
 
-def add_edges(file: Path, height: int, rows: int) -> None:
+def add_edges(file: Path, size: tuple[int, int], rows: int) -> None:
     """Add the output ``edges`` (N, E) to a graph: where in a photo edges run, and which way.
 
     A photo is halved and halved again in as few steps as bring it near to four pixels a square.
@@ -143,7 +143,7 @@ def add_edges(file: Path, height: int, rows: int) -> None:
 
     Args:
         file: Graph without that output; written anew.
-        height: Of the graph's input, in pixels.
+        size: Height and width of the graph's input, in pixels.
         rows: Squares from the top of a photo to its bottom, about.
     """
     graph = Addition(file, EDGES)
@@ -151,15 +151,18 @@ def add_edges(file: Path, height: int, rows: int) -> None:
     channels = graph.node("Transpose", pixels, name="channels", perm=[0, 3, 1, 2])
     across = graph.value("axes", np.array([1]))
     grey = times(graph, "grey", graph.node("ReduceMean", channels, across, name="mean"), 1 / 255)
-    fine = max(1, round(height / (4 * rows)))
+    fine = max(1, round(size[0] / (4 * rows)))
+    side = max(1, round(size[0] / fine / rows))
     shrunk = averaged(graph, "shrunk", grey, fine)
     diagonal = np.sqrt(0.5) * (_SOBEL + _SOBEL.T), np.sqrt(0.5) * (_SOBEL - _SOBEL.T)
     filters = np.stack([_SOBEL, _SOBEL.T, *diagonal])[:, np.newaxis].astype(np.float32)
     slopes = graph.node("Conv", shrunk, graph.value("filters", filters), name="slopes")
     strengths = graph.node("Abs", slopes, name="strengths")
-    squares = averaged(graph, "squares", strengths, max(1, round(height / fine / rows)))
+    squares = averaged(graph, "squares", strengths, side)
     flat = graph.node("Flatten", squares, name="flat")
-    graph.output("Sqrt", flat, name=EDGES)
+    border = _SOBEL.shape[0] - 1
+    down, along = ((one // fine - border) // side for one in size)
+    graph.output("Sqrt", flat, name=EDGES, width=len(filters) * down * along)
     graph.write()
 
 

@@ -81,7 +81,7 @@ class TrainingNeighbours:
         rows = data.rows("train", extra=False)
         rows = np.random.default_rng(_SEED).permutation(rows)[:_MOST]
         self._rows = rows[np.argsort(data.sequence[rows], kind="stable")]
-        add_edges(tagger.model.onnx_path, tagger.input_size[0], _ROWS)
+        add_edges(tagger.model.onnx_path, tagger.input_size, _ROWS)
         self._looks = _learn_to_look(tagger, data.own[self._rows], data, progress)
         self._log_odds: dict[str, tuple[float, float]] = {}
 
