@@ -15,12 +15,7 @@ from hangtag.bank import bank_of, set_bank
 from hangtag.calibration import ENOUGH
 from hangtag.cores import available_cores
 from hangtag.errors import require
-from hangtag.graph_outputs import (
-    View,
-    add_edges,
-    add_look,
-    lengths,
-)
+from hangtag.graph_outputs import View, add_edges, add_look, lengths
 from hangtag.model import EDGES, EMBEDDING, INPUT, LOOK, MIDWAY, Neighbours
 from hangtag.progress import Progress
 from hangtag.session import open_session
