@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from drawing import draw_garment
-from hangtag.bank import bank_of, set_bank
+from hangtag.bank import ask, ask_strangers, bank_of, set_bank
 from hangtag.calibration import softmax
 from hangtag.catalogue import read_catalogue
 from hangtag.cli import app
@@ -87,7 +87,7 @@ def test_photos_that_only_seem_to_have_siblings_hear_less(
 ) -> None:
     right = {}
     for counts in (0.3, 1e-6):
-        monkeypatch.setattr("hangtag.neighbours._CHANGED", counts)
+        monkeypatch.setattr("hangtag.neighbours.UNUSUAL", counts)
         folder = tmp_path / f"{counts}"
         shutil.copytree(tiny_model, folder)
         tagger = Tagger(folder)
@@ -99,6 +99,58 @@ def test_photos_that_only_seem_to_have_siblings_hear_less(
         values = Tagger(folder).probabilities(np.ascontiguousarray(mirrored)).values["gender"]
         right[counts] = values[data.targets["gender"][new]].mean()
     assert right[0.3] > right[1e-6] + 0.05
+
+
+def test_products_of_a_new_season_hear_less_of_those_before(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Changed photos teach much of the same.
+    for change in ("_mirrored", "_smaller"):
+        monkeypatch.setattr(f"hangtag.neighbours.{change}", np.asarray)
+    heard = []
+    for asked in (ask_strangers, lambda bank, looks, _: ask(bank, looks)):
+        monkeypatch.setattr("hangtag.neighbours.ask_strangers", asked)
+        folder = tmp_path / f"{len(heard)}"
+        shutil.copytree(tiny_model, folder)
+        tagger = Tagger(folder)
+        data = sittings(tagger)
+        fitted = TrainingNeighbours(tagger, data, 10).fit()
+        write_info(folder, tagger.info.model_copy(update={"neighbours": fitted}), "")
+        # Upside down the sittings' patterns are others, and products nearly the same.
+        new = np.ascontiguousarray(data.pool.rgb(data.rows("validation", extra=False))[:, ::-1])
+        said, alone = (
+            Tagger(folder, neighbours=vote).probabilities(new).values["gender"]
+            for vote in (True, False)
+        )
+        heard.append(np.abs(said - alone).mean())
+    assert heard[0] < 0.8 * heard[1], heard
+
+
+def test_a_bank_says_the_same_in_a_graph_and_alone(neighbourly: Path, tmp_path: Path) -> None:
+    shutil.copytree(neighbourly, tmp_path / "model")
+    tagger = Tagger(tmp_path / "model")
+    photos = sittings(tagger).pool.rgb(np.arange(60))
+    looks = open_session(tagger.model, 1).run(["look"], {"photos": photos})[0]
+    gender = np.eye(len(tagger.attributes[0].values), dtype=bool)
+    bank = bank_of(looks[:40], {"gender": gender[np.arange(40) % 2]}, 5)
+    set_bank(tagger.model.onnx_path, bank)
+    names = ["nearness", "votes/gender"]
+    in_graph = open_session(tagger.model, 1).run(names, {"photos": photos})
+    alone = ask(bank, looks)
+    for name, values in zip(names, in_graph, strict=True):
+        assert np.allclose(alone[name], values, atol=1e-4), name
+
+
+def test_strangers_are_told_nothing_by_what_is_listed_near_them() -> None:
+    looks = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32)
+    # Of ten products each has the label of its stretch.
+    labels = np.eye(5, dtype=bool)[np.arange(50) // 10]
+    bank = replace(bank_of(looks, {"gender": labels}, 5), passed_over=1)
+    at_one = looks / np.linalg.norm(looks, axis=1, keepdims=True)
+    places = np.arange(50)[::-1]
+    votes = ask_strangers(bank, at_one[places], places)["votes/gender"]
+    assert not votes[labels[places]].any()
+    assert votes.sum(axis=1) == pytest.approx(np.ones(50), abs=1e-3)
 
 
 def test_other_attributes_stay_as_they_are(neighbourly: Path, tiny_model: Path) -> None:
@@ -239,6 +291,21 @@ def test_neighbours_without_a_label_leave_the_network_its_word() -> None:
     assert [*mixed] == ["gender"]
     assert np.allclose(softmax(mixed["gender"])[0], (alone[0] + [0, 1]) / 2)
     assert np.allclose(softmax(mixed["gender"])[1], alone[1])
+
+
+def test_votes_that_agree_with_each_other_and_the_network_count_more() -> None:
+    logits = {"season": np.array([[2.0, 0.0, 0.0]] * 3, np.float32)}
+    one, other, torn = [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5]
+    votes = {"season": np.array([one, other, torn], np.float32)}
+    share = {}
+    for number, slopes in enumerate(((0, 1, 0, 0), (0, 0, 0, 1))):
+        neighbours = Neighbours(products=1, log_odds={"season": (0.0, *slopes)})
+        mixed = softmax(counted_in(logits, votes, np.zeros(3), neighbours)["season"])
+        alone = softmax(logits["season"])
+        share[number] = np.abs(mixed - alone).sum(1) / np.abs(votes["season"] - alone).sum(1)
+    by_agreement, by_accord = share.values()
+    assert by_agreement[0] > by_agreement[2] + 0.4
+    assert by_accord[1] > by_accord[0] + 0.3
 
 
 def test_a_model_without_the_outputs_says_so(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,17 +1,25 @@
-"""The products that a photo is compared to, and their votes, as part of a model's graph."""
+"""The products that a photo is compared to, and their votes: in a model's graph, or alone."""
 
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
-from hangtag.graph_outputs import Bank, add_neighbours, remove_neighbours
+from hangtag.cores import available_cores
+from hangtag.graph_outputs import Bank, add_neighbours, remove_neighbours, write_look
+from hangtag.model import LOOK
 
 _NEAREST = 10
 """How many of its nearest products tell how crowded it is around one."""
 
-_CHUNK = 1000
+_CHUNK = 250
 """Products at a time that are compared to all."""
+
+_STRETCHES = 5
+"""Parts of a bank, one of which is left out at a time."""
 
 
 def bank_of(looks: np.ndarray, targets: Mapping[str, np.ndarray], count: int) -> Bank:
@@ -41,6 +49,62 @@ def set_bank(file: Path, bank: Bank) -> None:
     """
     remove_neighbours(file)
     add_neighbours(file, bank)
+
+
+def ask(bank: Bank, looks: np.ndarray) -> dict[str, np.ndarray]:
+    """What a model's graph with this bank gives for looks, without its network.
+
+    Args:
+        bank: What to compare photos to.
+        looks: float32 (N, d): the graph's output ``look`` for some photos.
+
+    Returns:
+        ``nearness`` float32 (N,) and, by attribute, ``votes/<attribute>`` float32 (N, values).
+    """
+    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
+        file = Path(folder) / "bank.onnx"
+        write_look(file, looks.shape[1])
+        add_neighbours(file, bank)
+        graph = file.read_bytes()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = available_cores()
+    session = onnxruntime.InferenceSession(graph, options)
+    names = [one.name for one in session.get_outputs()]
+    starts = range(0, len(looks), _CHUNK)
+    found = [session.run(names, {LOOK: looks[start : start + _CHUNK]}) for start in starts]
+    return dict(zip(names, map(np.concatenate, zip(*found, strict=True)), strict=True))
+
+
+def ask_strangers(bank: Bank, looks: np.ndarray, places: np.ndarray) -> dict[str, np.ndarray]:
+    """What `ask` gives where a product's siblings aren't in the bank, as a new season's aren't.
+
+    Siblings are listed beside each other. So of the bank, in the catalogue's order, a fifth is left
+    out: the stretch in which a photo's product is, or would be.
+
+    Args:
+        bank: With some products at least for each stretch.
+        looks: float32 (N, d).
+        places: int (N,): where in the bank's order each photo's product is, or would be.
+    """
+    said: dict[str, np.ndarray] = {}
+    for stretch in np.array_split(np.arange(len(bank.codes)), _STRETCHES):
+        mine = np.flatnonzero((stretch[0] <= places) & (places <= stretch[-1]))
+        if len(mine):
+            for name, values in ask(_without(bank, stretch), looks[mine]).items():
+                every = said.setdefault(name, np.empty((len(looks), *values.shape[1:]), np.float32))
+                every[mine] = values
+    return said
+
+
+def _without(bank: Bank, rows: np.ndarray) -> Bank:
+    """A bank less some rows, all others of which may vote."""
+    return replace(
+        bank,
+        codes=np.delete(bank.codes, rows, axis=0),
+        crowding=np.delete(bank.crowding, rows),
+        labels={name: np.delete(labels, rows) for name, labels in bank.labels.items()},
+        passed_over=0,
+    )
 
 
 def _crowding(looks: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -228,16 +228,26 @@ class Bank:
     passed_over: int = 0
 
 
+def write_look(file: Path, width: int) -> None:
+    """Write a graph that has nothing but the input ``look`` (N, width), for `add_neighbours`."""
+    look = helper.make_tensor_value_info(LOOK, TensorProto.FLOAT, ["photos", width])
+    opsets = [helper.make_opsetid("", OPSET)]
+    graph = helper.make_graph([], LOOK, [look], [])
+    least = helper.find_min_ir_version_for(opsets)
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=least), str(file))
+
+
 def add_neighbours(file: Path, bank: Bank) -> None:
     """Add the outputs ``nearness`` (N,) and ``votes/<attribute>`` (N, values) to a graph.
 
     A photo is compared to the codes by the cosine of its look and theirs, of which each value is
     one or minus one; they weigh a thirty-second of what they would in full, and neighbours stay
-    nearly the same. Of the nearest those count less that are near to whatever there is (after
-    Conneau et al., "Word Translation Without Parallel Data", 2018, who scale likewise).
+    nearly the same. Of the nearest those count less that are near to whatever there is: their
+    cosines are lowered (after Conneau et al., "Word Translation Without Parallel Data", 2018, who
+    scale likewise). The nearness is the largest of these.
 
     Args:
-        file: Graph with the output ``look`` and without these; written anew.
+        file: Graph with the output or the input ``look`` and without these; written anew.
         bank: What to compare photos to.
     """
     graph = Addition(file, NEARNESS)
@@ -267,10 +277,10 @@ def add_neighbours(file: Path, bank: Bank) -> None:
             graph.node("Slice", one, start, count, across, name=f"{name} to vote")
             for name, one in (("nearest", nearest), ("rows", rows))
         )
-    graph.output("ReduceMax", nearest, across, name=NEARNESS, keepdims=0)
     crowding = graph.value("crowding", bank.crowding.astype(np.float16))
     around = graph.node("Gather", crowding, rows, name="around")
     lowered = graph.node("Sub", nearest, times(graph, "much", around, _CROWDING), name="lowered")
+    graph.output("ReduceMax", lowered, across, name=NEARNESS, keepdims=0)
     sharp = times(graph, "sharp", lowered, 1 / _TEMPERATURE)
     weights = graph.node("Softmax", sharp, name="weights", axis=1)
     weights = graph.node("Unsqueeze", weights, across, name="weights of each")

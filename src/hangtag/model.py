@@ -79,15 +79,16 @@ class Orientation(BaseModel):
 class Neighbours(BaseModel):
     """How much the nearest training products' votes count: see `hangtag.voting`.
 
-    ``log_odds`` hold, by attribute, the numbers (a, b) of which a + b · nearness is the log-odds of
-    the votes' share; attributes that aren't there have no votes. ``products`` is how many training
-    products there are to be near to.
+    ``log_odds`` hold, by attribute, the log-odds of the votes' share: a start, and the slope of
+    each kind of `hangtag.voting.evidence`, in its order; an older hangtag's, of the first alone.
+    Attributes that aren't there have no votes. ``products`` is how many training products there
+    are to be near to.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     products: int
-    log_odds: dict[str, tuple[float, float]]
+    log_odds: dict[str, Annotated[tuple[float, ...], Field(min_length=2, max_length=5)]]
 
 
 Side = Annotated[int, Field(ge=1, le=1024)]

@@ -11,17 +11,17 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from hangtag.bank import bank_of, set_bank
+from hangtag.bank import ask, ask_strangers, bank_of, set_bank
 from hangtag.calibration import ENOUGH
 from hangtag.cores import available_cores
 from hangtag.errors import require
-from hangtag.graph_outputs import View, add_edges, add_look, lengths
-from hangtag.model import EDGES, EMBEDDING, INPUT, LOOK, MIDWAY, Neighbours
+from hangtag.graph_outputs import Bank, View, add_edges, add_look, lengths
+from hangtag.model import EDGES, EMBEDDING, INPUT, LOGITS, LOOK, MIDWAY, Neighbours
 from hangtag.progress import Progress
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
 from hangtag.training_data import TrainingData
-from hangtag.vote_share import fit_log_odds, said_with_votes
+from hangtag.vote_share import UNUSUAL, fit_log_odds
 
 _MOST = 40_000
 """How many products there are in the bank at most, some 100 bytes each."""
@@ -45,9 +45,6 @@ _SMALLER = 0.75
 """How large products are, by their height and width, that are shown smaller."""
 
 _WHITE = 255
-
-_CHANGED = 0.3
-"""How much of what photos as they are do changed ones count."""
 
 _SOME = 1e-9
 """What stands for no variance at all."""
@@ -78,7 +75,7 @@ class TrainingNeighbours:
         self._rows = rows[np.argsort(data.sequence[rows], kind="stable")]
         add_edges(tagger.model.onnx_path, tagger.input_size, _ROWS)
         self._looks = _learn_to_look(tagger, data.own[self._rows], data, progress)
-        self._log_odds: dict[str, tuple[float, float]] = {}
+        self._log_odds: dict[str, tuple[float, ...]] = {}
 
     @staticmethod
     def can_vote(data: TrainingData) -> bool:
@@ -88,23 +85,31 @@ class TrainingNeighbours:
     def fit(self) -> Neighbours:
         """Let the training products vote; validation photos of all kinds say how much.
 
-        Changed photos of the catalogue's products are kinds of their own: who shows mirror images,
-        or products smaller in the frame, has many that are near to some and siblings of none.
+        Own photos of the catalogue's products are three more kinds: changed, for who shows mirror
+        images, or products smaller in the frame, has many that are near to some and siblings of
+        none; and beside a bank without their siblings, which a new season's products haven't yet.
         """
-        self._vote(self._rows, self._looks)
+        bank = self._bank(self._rows, self._looks)
+        set_bank(self._tagger.model.onnx_path, bank)
         rows, positions, kind = self._data.shown("validation")
         own = np.flatnonzero(kind == 0)
-        names = said_with_votes([one.name for one in self._data.attributes])
+        names = [LOOK, *(LOGITS + one.name for one in self._data.attributes)]
+        shown = self._said(positions, names)
+        changed = [self._said(positions[own], names, change) for change in (_mirrored, _smaller)]
+        new = {name: values[own] for name, values in shown.items()}
+        sequence = self._data.sequence
+        places = np.searchsorted(sequence[self._rows], sequence[rows[own]])
+        places = np.minimum(places, len(self._rows) - 1)
         parts = [
-            self._said(positions, names),
-            *(self._said(positions[own], names, change) for change in (_mirrored, _smaller)),
+            *(one | ask(bank, one[LOOK]) for one in (shown, *changed)),
+            new | ask_strangers(bank, new[LOOK], places),
         ]
-        said = {name: np.concatenate([part[name] for part in parts]) for name in names}
-        rows = np.concatenate([rows, rows[own], rows[own]])
-        changed = np.repeat(kind.max() + np.array([1, 2]), len(own))
-        counts = np.repeat([1.0, _CHANGED], [len(kind), len(changed)])
+        said = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        rows = np.concatenate([rows, *[rows[own]] * (len(parts) - 1)])
+        unusual = np.repeat(kind.max() + np.arange(1, len(parts)), len(own))
+        counts = np.repeat([1.0, UNUSUAL], [len(kind), len(unusual)])
         allowed = {one.name: self._data.targets[one.name][rows] for one in self._data.attributes}
-        self._log_odds = fit_log_odds(said, allowed, np.append(kind, changed), counts)
+        self._log_odds = fit_log_odds(said, allowed, np.append(kind, unusual), counts)
         return Neighbours(products=len(self._rows), log_odds=self._log_odds)
 
     def all_vote(self) -> Neighbours:
@@ -114,12 +119,12 @@ class TrainingNeighbours:
         if len(more):
             rows = np.concatenate([rows, more])
             looks = np.concatenate([looks, self._said(self._data.own[more], [LOOK])[LOOK]])
-        self._vote(rows, looks)
+        set_bank(self._tagger.model.onnx_path, self._bank(rows, looks))
         return Neighbours(products=len(rows), log_odds=self._log_odds)
 
-    def _vote(self, rows: np.ndarray, looks: np.ndarray) -> None:
+    def _bank(self, rows: np.ndarray, looks: np.ndarray) -> Bank:
         targets = {one.name: self._data.targets[one.name][rows] for one in self._data.attributes}
-        set_bank(self._tagger.model.onnx_path, bank_of(looks, targets, self._count))
+        return bank_of(looks, targets, self._count)
 
     def _said(
         self,

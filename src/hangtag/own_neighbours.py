@@ -9,17 +9,17 @@ from functools import cached_property
 
 import numpy as np
 
-from hangtag.bank import bank_of, set_bank
+from hangtag.bank import ask, ask_strangers, bank_of, set_bank
 from hangtag.cores import available_cores
 from hangtag.graph_outputs import Bank
 from hangtag.labels import Labels, encode
-from hangtag.model import INPUT, LOOK, Neighbours
+from hangtag.model import INPUT, LOGITS, LOOK, Neighbours
 from hangtag.photo_reader import PhotoReader
 from hangtag.prediction import read_inputs
 from hangtag.progress import Progress
 from hangtag.session import open_session
 from hangtag.tagger import Tagger
-from hangtag.vote_share import fit_log_odds, said_with_votes
+from hangtag.vote_share import UNUSUAL, fit_log_odds
 
 COUNT = 30
 """How many of the nearest vote."""
@@ -65,10 +65,10 @@ class OwnNeighbours:
         self._targets = {name: allowed for name, allowed in targets.items() if allowed.any()}
         labelled = [row for row in rows if any(one[row].any() for one in self._targets.values())]
         first = {int(groups[row]): row for row in reversed(labelled)}
-        self._rows, found = self._outputs(sorted(first.values()), [LOOK], "comparing photos")
-        self.voters = len(self._rows)
-        self._targets = {name: allowed[self._rows] for name, allowed in self._targets.items()}
-        self._looks = found.get(LOOK, np.empty((0, 0), np.float32))
+        names = [LOOK, *(LOGITS + name for name in self._targets)]
+        read, self._said = self._outputs(sorted(first.values()), names)
+        self.voters = len(read)
+        self._targets = {name: allowed[read] for name, allowed in self._targets.items()}
 
     def vote(self, *, for_themselves: bool = False) -> None:
         """Put the products into the model's graph, in place of others that were there.
@@ -82,24 +82,32 @@ class OwnNeighbours:
 
     @cached_property
     def _bank(self) -> Bank:
-        return bank_of(self._looks, self._targets, COUNT)
+        return bank_of(self._said[LOOK], self._targets, COUNT)
 
     def fit(self) -> Neighbours:
-        """How much the products' votes count, told by each of them as if it were new."""
+        """How much the products' votes count, told by each of them as if it were new: beside its
+        siblings, and, which counts less, without them."""
         self.vote()
-        names = said_with_votes(self._targets)
-        _, said = self._outputs(self._rows, names, "counting votes")
-        kind = np.zeros(len(self._rows), int)
-        log_odds = fit_log_odds(said, self._targets, kind)
+        looks = self._said[LOOK]
+        bank = replace(self._bank, passed_over=1)
+        parts = ask(bank, looks), ask_strangers(bank, looks, np.arange(self.voters))
+        said = {
+            name: np.concatenate([(self._said | part)[name] for part in parts])
+            for name in (*self._said, *parts[0])
+        }
+        targets = {name: np.concatenate([one, one]) for name, one in self._targets.items()}
+        kind = np.repeat([0, 1], self.voters)
+        log_odds = fit_log_odds(said, targets, kind, np.where(kind, UNUSUAL, 1.0))
         return Neighbours(products=self.voters, log_odds=log_odds)
 
     def _outputs(
-        self, rows: list[int], names: list[str], doing: str
+        self, rows: list[int], names: list[str]
     ) -> tuple[list[int], dict[str, np.ndarray]]:
         """Rows whose photos can be read, and what the network says of them."""
         session = open_session(self._tagger.model, available_cores())
         read: list[int] = []
         found: list[list[np.ndarray]] = []
+        doing = "comparing photos"
         for batch in read_inputs(self._tagger, self._reader, rows, doing, self._progress):
             if batch.rows:
                 read += batch.rows

@@ -93,7 +93,7 @@ def recalibrate(
             as it is.
         name: The model's name; by default that of the output folder.
         command: What was typed, for the model card.
-        progress: Told about looking at the photos, which is done twice, and twice more for votes.
+        progress: Told about looking at the photos, which is done twice, and once more for votes.
 
     Raises:
         HangtagError: A model or catalogue that can't be read, too few labels of all that the model

@@ -1,26 +1,24 @@
-"""Learning how much neighbours' votes count: by nearness, for each attribute (`hangtag.voting`)."""
+"""Learning how much neighbours' votes count, for each attribute (`hangtag.voting`)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from hangtag.calibration import ENOUGH, softmax
 from hangtag.errors import require
 from hangtag.model import LOGITS, NEARNESS, VOTES
-from hangtag.voting import share_of_votes
+from hangtag.voting import evidence, share_of_votes
 
-_START = (-1.5, 1.0)
-"""Log-odds of the votes' share where nothing is known, and how they change with nearness, the
-spread of the validation photos' being one."""
+_START = (-1.5, 1.0, 0.0, 0.0, 0.0)
+"""Log-odds of the votes' share where nothing is known, and how they change with nearness and the
+other evidence, the spread of each among the validation photos being one."""
 
 _LEAST_SLOPE = 0.5
 """How much they change at least: a shop's own photos are all rather near, and hardly tell how
 little the votes are worth to photos of another."""
 
-
-def said_with_votes(attributes: Iterable[str]) -> list[str]:
-    """The graph's outputs that `fit_log_odds` asks for."""
-    return [NEARNESS, *(prefix + name for name in attributes for prefix in (LOGITS, VOTES))]
+UNUSUAL = 0.3
+"""How much of what photos as they are do those count that are unlike them in some way."""
 
 
 def fit_log_odds(
@@ -28,12 +26,12 @@ def fit_log_odds(
     targets: Mapping[str, np.ndarray],
     kind: np.ndarray,
     counts: np.ndarray | float = 1.0,
-) -> dict[str, tuple[float, float]]:
-    """How the log-odds of the votes' share depend on nearness, by attribute with enough labels.
+) -> dict[str, tuple[float, ...]]:
+    """How the log-odds of the votes' share depend on the evidence, by attribute with enough labels.
 
     Args:
-        said: Outputs of the graph for N photos that aren't in the bank, as `said_with_votes` names
-            them.
+        said: Outputs of the graph for N photos that aren't in the bank: ``nearness``,
+            ``logits/<attribute>`` and ``votes/<attribute>``.
         targets: bool (N, values) by attribute: the values that labels allow.
         kind: int (N,): kinds of photos, which count alike.
         counts: float (N,), how much of that each photo counts.
@@ -43,11 +41,11 @@ def fit_log_odds(
     for name, allowed in targets.items():
         labelled = says_something(allowed)
         if labelled.sum() >= ENOUGH:
-            votes = said[VOTES + name]
+            votes, alone = said[VOTES + name], softmax(said[LOGITS + name])
             fitted[name] = _fit(
-                said[NEARNESS][labelled],
+                evidence(alone, votes, said[NEARNESS])[labelled],
                 votes.sum(axis=1)[labelled],
-                (softmax(said[LOGITS + name]) * allowed).sum(axis=1)[labelled],
+                (alone * allowed).sum(axis=1)[labelled],
                 (votes * allowed).sum(axis=1)[labelled],
                 alike(kind[labelled]) * counts[labelled],
             )
@@ -71,24 +69,24 @@ def alike(kind: np.ndarray) -> np.ndarray:
 
 
 def _fit(
-    nearness: np.ndarray,
+    tells: np.ndarray,
     known: np.ndarray,
     alone: np.ndarray,
     voted: np.ndarray,
     weights: np.ndarray,
-) -> tuple[float, float]:
-    """The log-odds, start and slope, that make labels likeliest, with a normal prior.
+) -> tuple[float, ...]:
+    """The log-odds, start and slopes, that make labels likeliest, with a normal prior.
 
     Args:
-        nearness: float (N,).
+        tells: float (N, 4): the evidence.
         known: float (N,): share of the neighbours whose label is known.
         alone: float (N,): what the network gives to the values that the label allows.
         voted: float (N,): what the neighbours give to them.
         weights: float (N,): how much each photo counts.
     """
     optimize = require("train", "scipy.optimize")
-    middle, spread = float(nearness.mean()), float(nearness.std()) + 1e-6
-    features = np.stack([np.ones_like(nearness), (nearness - middle) / spread], axis=1)
+    middle, spread = tells.mean(axis=0), tells.std(axis=0) + 1e-6
+    features = np.column_stack([np.ones(len(tells)), (tells - middle) / spread])
     start = np.array(_START)
 
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
@@ -98,6 +96,8 @@ def _fit(
         far = numbers - start
         return float(far @ far - weights @ np.log(likelihood)), slope @ features + 2 * far
 
-    bounds = [(None, None), (_LEAST_SLOPE, None)]
+    free = (None, None)
+    bounds = [free, (_LEAST_SLOPE, None), *[free] * (len(start) - 2)]
     found = optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
-    return float(found[0] - found[1] * middle / spread), float(found[1] / spread)
+    slopes = found[1:] / spread
+    return tuple(map(float, (found[0] - slopes @ middle, *slopes)))
