@@ -4,6 +4,7 @@ import torch
 from hangtag.attributes import Attribute
 from hangtag.network import HangtagNetwork
 from hangtag.recipe import Network
+from hangtag.weights import WeightsError
 
 GENDER = [Attribute("gender", ("Men", "Women"))]
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
@@ -52,3 +53,35 @@ def test_what_is_exported_is_what_was_trained(backbone: str) -> None:
     # A grid of at least four rows and four columns for each channel, where timm gives the map.
     assert said.midway is None or (said.midway.shape[0] == 2 and said.midway.shape[1] % 16 == 0)
     assert (said.midway is None) == (backbone == "cnn")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "kept", "changing"),
+    [
+        ("resnet18", ["conv1", "layer1.0.conv1"], ["layer3.0.downsample.0", "layer3.0.bn2"]),
+        ("tf_efficientnet_lite0", ["conv_stem", "blocks.1.0.conv_pw"], ["blocks.3.0.conv_pw"]),
+    ],
+)
+def test_first_stages_can_be_kept_as_they_are(
+    backbone: str, kept: list[str], changing: list[str]
+) -> None:
+    photos = 255 * torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    recipe = Network(backbone=backbone, frozen_stages=2)
+    network = HangtagNetwork(recipe, GENDER, (64, 64), from_scratch=True).train()
+    before = {name: one.clone() for name, one in network.state_dict().items()}
+    network(photos)["gender"].square().sum().backward()
+    torch.optim.SGD(network.parameters(), 1.0).step()
+    changed = {
+        name.removeprefix("backbone.").rpartition(".")[0]
+        for name, one in network.state_dict().items()
+        if not torch.equal(one, before[name])
+    }
+    assert changed.issuperset(changing)
+    assert changed.isdisjoint([*kept, "bn1"])
+
+
+def test_stages_that_a_backbone_has_not_are_refused() -> None:
+    for backbone, why in (("resnet18", "the backbone has 4"), ("cnn", "no stages")):
+        with pytest.raises(WeightsError, match=why):
+            recipe = Network(backbone=backbone, frozen_stages=4)
+            HangtagNetwork(recipe, GENDER, (32, 32), from_scratch=True)

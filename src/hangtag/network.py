@@ -12,7 +12,7 @@ from torch.nn import functional
 from hangtag.attributes import Attribute
 from hangtag.head_names import attribute_of, head_name
 from hangtag.recipe import Network as NetworkRecipe
-from hangtag.weights import PACKAGES, create_backbone
+from hangtag.weights import PACKAGES, WeightsError, create_backbone
 
 PIXEL_MEAN = 127.0
 PIXEL_SCALE = 128.0
@@ -169,6 +169,8 @@ class HangtagNetwork(nn.Module):
         self._frozen: list[nn.Module] = []
         if recipe.frozen:
             self._freeze(self.backbone)
+        elif recipe.frozen_stages:
+            self._freeze(*_first_stages(self.backbone, recipe.frozen_stages))
 
     def freeze_features(self) -> None:
         """Keep all that comes before the neck as it is."""
@@ -245,6 +247,30 @@ def _midway_stage(backbone: nn.Module) -> int | None:
     strides = [int(stage["reduction"]) for stage in backbone.feature_info]  # type: ignore[union-attr]
     fine = [number for number, stride in enumerate(strides) if stride <= _MIDWAY_STRIDE]
     return fine[-1] if fine else None
+
+
+def _first_stages(backbone: nn.Module, count: int) -> list[nn.Module]:
+    """A backbone's stem and first stages, by timm's groups of layers.
+
+    Raises:
+        WeightsError: timm doesn't know the backbone's stages, or it has no more than these.
+    """
+    from timm.models import group_parameters
+
+    if not hasattr(backbone, "group_matcher"):
+        raise WeightsError("frozen_stages: this backbone has no stages; set it to 0")
+    groups = group_parameters(backbone, backbone.group_matcher(coarse=True), reverse=True)  # type: ignore[operator]
+    if count >= max(groups.values()):
+        raise WeightsError(
+            f"frozen_stages = {count}: the backbone has {max(groups.values())}; "
+            "keep fewer, or say frozen = true"
+        )
+    of_module: dict[str, set[int]] = {}
+    for name, group in groups.items():
+        of_module.setdefault(name.rpartition(".")[0], set()).add(group)
+    return [
+        backbone.get_submodule(name) for name, found in of_module.items() if max(found) <= count
+    ]
 
 
 def _pixel_range(name: str, backbone: nn.Module) -> tuple[list[float], list[float]]:

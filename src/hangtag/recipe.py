@@ -49,6 +49,9 @@ class Network(_Section):
     frozen: bool = False
     """Keep the backbone as it is. Its features are computed once and cached where they never
     change: no attention, no palette, no augmentation, one input size."""
+    frozen_stages: int = Field(0, ge=0)
+    """How many of the backbone's first stages are kept as they are, the stem with them: the maps
+    there are the largest, and what they show is much the same for all photos."""
     attention: Literal["none", "cbam", "se"] = "none"
     """Attention block on the backbone's last feature map."""
     pooling: Literal["average", "flatten"] = "average"
