@@ -14,6 +14,7 @@ from hangtag.activation import head_weights
 from hangtag.averaging import average
 from hangtag.cli import app
 from hangtag.comparison import count_parameters
+from hangtag.eight_bits import in_eight_bits
 from hangtag.ensembling import ensemble
 from hangtag.errors import HangtagError
 from hangtag.model import WEIGHTS, Vocabulary, read_model, write_info
@@ -59,7 +60,7 @@ def together(
     folder = tmp_path_factory.mktemp("together") / "together"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orientation, "ENOUGH", 20)
-        # So that small heads are stored in few bits as large ones are.
+        # So that small heads are stored in eight bits as large ones are.
         patch.setattr(onnx_graph, "_LARGE", 64)
         return ensemble([tiny_model, other_model], drawn_catalogue, folder, command="typed")
 
@@ -104,12 +105,21 @@ def test_its_weights_take_less_room_than_its_members(
     assert counts[0] == counts[1] + counts[2]
 
 
+def test_weights_in_eight_bits_are_near() -> None:
+    weights = np.random.default_rng(0).normal(size=(5, 7, 3, 3)).astype(np.float32)
+    weights *= np.array([1e-3, 1, 100, 0, 1], np.float32)[:, None, None, None]
+    rounded, scales = in_eight_bits(weights)
+    assert rounded.dtype == np.int8
+    assert scales.shape == (5, 1, 1, 1)
+    assert (np.abs(rounded * scales - weights) <= scales / 2 + 1e-12).all()
+
+
 def test_heat_maps_weigh_features_as_members_do(
     together: Path, tiny_model: Path, other_model: Path
 ) -> None:
     files = [read_model(model).weights_path for model in (together, tiny_model, other_model)]
     with safe_open(files[0], "numpy") as stored:
-        assert stored.get_tensor("members.0.heads.articleType.weight/shape").tolist() == [9, 272]
+        assert stored.get_tensor("members.0.heads.articleType.weight").dtype == np.int8
     both, one, other = (head_weights(file)["articleType"] for file in files)
     members = np.concatenate([one, other], axis=1)
     assert np.allclose(both, members, atol=np.abs(members).max() / 200)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hangtag.few_bits import SCALE, SHAPE, restored
+from hangtag.eight_bits import SCALE, restored
 from hangtag.head_names import COLOUR_BRANCH_WIDTH, HEADS, attribute_of
 from hangtag.members import members
 
@@ -35,8 +35,7 @@ def head_weights(file: Path) -> dict[str, np.ndarray]:
             of_heads = {
                 name: stored.get_tensor(key)
                 for name, key in network.items()
-                if name.startswith(HEADS)
-                and name.removesuffix(SCALE).removesuffix(SHAPE).endswith(_WEIGHT)
+                if name.startswith(HEADS) and name.removesuffix(SCALE).endswith(_WEIGHT)
             }
             for name, weights in restored(of_heads).items():
                 attribute = attribute_of(name.removeprefix(HEADS).removesuffix(_WEIGHT))

@@ -11,8 +11,8 @@ import numpy as np
 
 from hangtag.catalogue import read_catalogue
 from hangtag.common_ground import CommonTask, common_tasks
+from hangtag.eight_bits import SCALE
 from hangtag.errors import HangtagError
-from hangtag.few_bits import SCALE, SHAPE
 from hangtag.judge import evaluate
 from hangtag.model import INFO, Model, read_model
 from hangtag.photo_reader import PhotoReader
@@ -228,15 +228,10 @@ def count_parameters(model: Model) -> int:
     from safetensors import safe_open
 
     with safe_open(model.weights_path, "numpy") as file:
-        names = set(file.keys())
         return sum(
-            int(
-                file.get_tensor(name + SHAPE).prod()
-                if name + SHAPE in names
-                else np.prod(file.get_slice(name).get_shape())
-            )
-            for name in names
-            if not name.endswith((*_STATISTICS, SCALE, SHAPE))
+            int(np.prod(file.get_slice(name).get_shape()))
+            for name in file.keys()  # noqa: SIM118
+            if not name.endswith((*_STATISTICS, SCALE))
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hangtag.few_bits import rounded
+from hangtag.eight_bits import in_eight_bits
 from hangtag.model import EDGES, EMBEDDING, IN_DOMAIN, INPUT, LOOK, NEARNESS, ORIENTATION, VOTES
 
 OPSET = 18
@@ -56,7 +56,7 @@ class Addition:
 
     def rounded(self, name: str, weights: np.ndarray) -> str:
         """Hold weights (C, D) in eight bits with a scale for each row, computed with as float32."""
-        small, scales = rounded(weights.astype(np.float32))
+        small, scales = in_eight_bits(weights.astype(np.float32))
         large = self.node("Cast", self.value(name, small), name=f"{name}/1", to=TensorProto.FLOAT)
         return self.node("Mul", large, self.value(f"{name}/scales", scales), name=f"{name}/all")
 

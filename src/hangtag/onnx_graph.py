@@ -1,19 +1,20 @@
 """The network as files: an ONNX graph that takes photos as they are, and its weights."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
+from onnx import TensorProto, helper
 from onnx_ir.passes.common import DeduplicateInitializersPass
 from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from safetensors.numpy import save
 from torch import Tensor, nn
 
+from hangtag.eight_bits import SCALE, in_eight_bits
 from hangtag.ensemble import AnyNetwork, Ensemble
-from hangtag.few_bits import FEW, SCALE, SHAPE, in_planes, rounded
 from hangtag.graph_outputs import OPSET
-from hangtag.graph_weights import refer
 from hangtag.head_names import HEADS, attribute_of
 from hangtag.model import (
     EMBEDDING,
@@ -31,9 +32,8 @@ _SMALL = 256
 _LARGE = 4096
 """From how many values on the weights of an ensemble's layers are stored in eight bits."""
 
-_MANY = 64
-"""How many weights there are for each channel of a layer at least that is stored in so few: where
-there are fewer, each counts for more, and they take little room."""
+_IN_GRAPH = "network."
+"""What the graph puts before the names of the network's weights."""
 
 
 class _PhotosToLogits(nn.Module):
@@ -63,9 +63,9 @@ def write_network(
     The graph's input is ``photos``, uint8 (N, h, w, 3); its outputs are ``embedding`` (N, D),
     ``features`` (N, F, h', w'), ``midway`` (N, M) where the backbone gives it, and
     ``logits/<attribute>`` (N, values), all float32. Weights are stored once, as float16 where they
-    are many (an ensemble's, which would be as large as all its members, mostly in eight bits or
-    fewer), and computed with as float32: the graph says where in the other file each of them lies,
-    and whoever goes on training or draws heat maps reads that file alone.
+    are many (an ensemble's, which would be as large as all its members, mostly in eight bits), and
+    computed with as float32: the graph says where in the other file each of them lies (ONNX's
+    external data), and whoever goes on training or draws heat maps reads that file alone.
 
     Args:
         network: Any training mode; it's exported for inference.
@@ -77,12 +77,12 @@ def write_network(
     # Not save_file, which makes files that only their owner may read.
     weights.write_bytes(save(_stored(network, attributes)))
     graph = _exported(network, attributes, input_size)
-    refer(graph, weights)
+    _refer(graph, weights)
     (folder / ONNX).write_bytes(graph.SerializeToString())
 
 
 def _stored(network: AnyNetwork, attributes: list[str]) -> dict[str, np.ndarray]:
-    """Weights by their name in the network's state; an ensemble's largest in few bits."""
+    """Weights by their name in the network's state; an ensemble's largest in eight bits."""
     compact = isinstance(network, Ensemble)
     arrays = {}
     for name, tensor in network.state_dict().items():
@@ -90,12 +90,7 @@ def _stored(network: AnyNetwork, attributes: list[str]) -> dict[str, np.ndarray]
             continue
         array = tensor.detach().cpu().contiguous().numpy()
         if compact and array.ndim > 1 and array.size >= _LARGE:
-            shape = array.shape
-            if array[0].size < _MANY:
-                array, arrays[name + SCALE] = rounded(array)
-            else:
-                array, arrays[name + SCALE] = rounded(array, FEW)
-                array, arrays[name + SHAPE] = in_planes(array, FEW), np.array(shape)
+            array, arrays[name + SCALE] = in_eight_bits(array)
         elif array.dtype == np.float32 and array.size >= _SMALL:
             array = array.astype(np.float16)
         arrays[name] = array
@@ -139,3 +134,52 @@ def _exported(
     for value in (*graph.graph.value_info, *graph.graph.initializer):
         del value.metadata_props[:]
     return graph
+
+
+def _refer(model: onnx.ModelProto, weights: Path) -> None:
+    """Let a graph take what a safetensors file holds from there.
+
+    Such a file is the length of its header (8 bytes), the header as JSON, and the tensors' bytes
+    at the offsets that the header tells (https://huggingface.co/docs/safetensors).
+    """
+    data = weights.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    held = json.loads(data[8:start])
+    before: list[onnx.NodeProto] = []
+    scales: list[str] = []
+    for tensor in model.graph.initializer:
+        name = tensor.name
+        there = held.get(name.removeprefix(_IN_GRAPH))
+        if there is None or there["shape"] != list(tensor.dims):
+            continue
+        first, end = there["data_offsets"]
+        tensor.Clear()
+        tensor.name, tensor.data_location = name, TensorProto.EXTERNAL
+        tensor.dims.extend(there["shape"])
+        tensor.data_type = TensorProto.FLOAT
+        if there["dtype"] == "F16":
+            tensor.name, tensor.data_type = f"{name}/half", TensorProto.FLOAT16
+            before.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+        elif there["dtype"] == "I8":
+            tensor.name, tensor.data_type = f"{name}/rounded", TensorProto.INT8
+            whole, scale = f"{name}/whole", f"{name}{SCALE}"
+            before.append(helper.make_node("Cast", [tensor.name], [whole], to=TensorProto.FLOAT))
+            before.append(helper.make_node("Mul", [whole, scale], [name]))
+            scales.append(scale)
+        _lies_at(tensor, weights.name, start + first, end - first)
+    for name in scales:
+        there = held[name.removeprefix(_IN_GRAPH)]
+        first, end = there["data_offsets"]
+        tensor = model.graph.initializer.add(
+            name=name, data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL
+        )
+        tensor.dims.extend(there["shape"])
+        _lies_at(tensor, weights.name, start + first, end - first)
+    for position, node in enumerate(before):
+        model.graph.node.insert(position, node)
+
+
+def _lies_at(tensor: TensorProto, file: str, offset: int, length: int) -> None:
+    """Say where in another file a tensor's bytes are."""
+    for key, value in {"location": file, "offset": offset, "length": length}.items():
+        tensor.external_data.add(key=key, value=str(value))

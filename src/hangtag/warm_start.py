@@ -3,14 +3,13 @@
 import re
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hangtag.attributes import Attribute
+from hangtag.eight_bits import restored
 from hangtag.errors import HangtagError
-from hangtag.few_bits import restored
 from hangtag.head_names import COLOUR_BRANCH, HEADS, head_name
 from hangtag.members import members
 from hangtag.model import Model
@@ -90,7 +89,7 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
         WeightsError: The model is another network.
     """
     known = {attribute.name: attribute for attribute in start.info.vocabularies()}
-    state = members(_weights(start))[0]
+    state = members(restored(read_state(start.weights_path)))[0]
     own = network.state_dict()
     if not any(map(_of_branch, state)):
         state = _with_colour_branch(state, network)
@@ -114,12 +113,6 @@ def start_from(start: Model, network: HangtagNetwork, attributes: Sequence[Attri
         if attribute.name in known and take_head(attribute, known[attribute.name], own, state):
             taken.append(attribute.name)
     return taken
-
-
-def _weights(model: Model) -> dict[str, Tensor]:
-    """A model's weights by name, of whatever precision they are stored in."""
-    stored = {name: tensor.numpy() for name, tensor in read_state(model.weights_path).items()}
-    return {name: torch.from_numpy(np.asarray(one)) for name, one in restored(stored).items()}
 
 
 def _with_colour_branch(state: dict[str, Tensor], network: HangtagNetwork) -> dict[str, Tensor]:
