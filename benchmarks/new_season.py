@@ -1,6 +1,6 @@
 """What neighbours' votes are worth to products of which no sibling is known yet.
 
-`python -m benchmarks.new_season default --data FOLDER` tags the test products of the public dataset
+`python -m benchmarks.new_season MODEL --data FOLDER` tags the test products of the public dataset
 without votes, asking the training and validation products as the model does, and asking those
 that aren't listed near a product: of the catalogue, in the order of ids, the fifth in which a
 product lies is left out, as a season is that hasn't been labelled.
@@ -43,6 +43,9 @@ def _rows(tagger: Tagger, catalogue: Catalogue, split: str) -> list[list[str]]:
     neighbours = tagger.info.neighbours
     if neighbours is None:
         raise SystemExit(f"{tagger.info.name}: asks no neighbours")
+    if min(map(len, neighbours.log_odds.values())) == 2:
+        # Its nearness is another than the banks' that are made here.
+        raise SystemExit(f"{tagger.info.name}: was made by an older hangtag; make it anew")
     attributes = tagger.main_attributes
     parts = assign(catalogue)
     voting = [part for part in ("train", "validation") if part != split]
